@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of commands. Each is int cox_cmd_NAME(argc, argv) in cmd_NAME.c, with argv[0] the
+ * command's name; it returns the exit code: COX_EXIT_*. */
+#ifndef COX_CLI_COMMANDS_H
+#define COX_CLI_COMMANDS_H
+
+enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERRUPTED = 130 };
+
+#define COX_COMMANDS(X)
+
+#define X(name, text, summary) int cox_cmd_##name(int argc, char **argv);
+COX_COMMANDS(X)
+#undef X
+
+#endif

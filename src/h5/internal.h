@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared by the files of this module only: the one place that includes hdf5.h. */
+#ifndef COX_H5_INTERNAL_H
+#define COX_H5_INTERNAL_H
+
+#include <limits.h>
+
+#include <hdf5.h>
+
+#include "h5/h5.h"
+
+struct cox_h5 {
+    hid_t id;
+    bool staged; /* written to `temporary`, renamed on close */
+    char path[PATH_MAX];
+    char temporary[PATH_MAX];
+};
+
+/* The library's lock; recursive. */
+void cox_h5_enter(void);
+void cox_h5_leave(void);
+/* Translates the library's error stack: "<file>: cannot <what> '<name>': <detail>". */
+int cox_h5_fail(const struct cox_h5 *file, const char *what, const char *name, struct cox_err *err);
+bool cox_h5_exists_locked(struct cox_h5 *file, const char *name);
+/* A link-creation list that makes groups on the way; close with H5Pclose. */
+hid_t cox_h5_make_parents(void);
+
+#endif
