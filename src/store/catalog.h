@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The catalog of a run: catalog.db, SQLite (docs/formats-run.md), one writer. Every segment's
+ * parent, frame and seed, so that any pathway can be rebuilt; models, picks, tasks, rounds, lane
+ * states.
+ *
+ * The rows of a round are inserted between begin and commit, after the frames file was synced: that
+ * commit is the unit of resume. WAL with synchronous=FULL. Ids: -1 stands for none (NULL in the
+ * table). Errors name the file. Use from one thread at a time. */
+#ifndef COX_STORE_CATALOG_H
+#define COX_STORE_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cox/err.h"
+
+#define COX_CATALOG_VERSION 1
+
+struct cox_catalog;
+
+struct cox_catalog_start {
+    int64_t id;
+    char path[512];
+    char title[160];
+};
+
+/* One stretch of one lane between agent decisions; frames first_frame … first_frame + n_frames - 1
+ * of the frames file. It has a parent (segment, frame) or a start. */
+struct cox_catalog_segment {
+    int64_t id;
+    int round, lane;
+    int64_t parent_segment; /* -1: from a start */
+    int64_t parent_frame;   /* -1 */
+    int64_t start;          /* -1: from a parent */
+    bool continued;         /* goes on with the parent's exact state and velocities */
+    bool steered;
+    uint64_t seed;
+    double temperature_K;
+    char engine[64];
+    int64_t steps;
+    double timestep_fs;
+    int64_t first_frame;
+    int64_t n_frames;
+    bool blown; /* status 'blown', else 'done' */
+    char reason[160];
+    double best_objective; /* NaN: none */
+    int64_t ancestor; /* root segment of the pathway; -1 on insert: filled in from the parent */
+};
+
+struct cox_catalog_model {
+    int64_t id;
+    int round;
+    char path[512];
+    double train_loss, valid_loss;
+    int epochs;
+    int64_t samples;
+    double wall_s;
+    uint64_t seed;
+};
+
+struct cox_catalog_pick {
+    int round, lane;
+    int64_t frame;
+    double score;
+    int rank;
+    char reason[160];
+};
+
+struct cox_catalog_task {
+    int64_t id; /* -1 on insert: the next one */
+    int round;
+    char kind[16]; /* simulate, features, train, embed, agent, store */
+    int worker;
+    double began_s, ended_s; /* since the run began */
+};
+
+struct cox_catalog_round {
+    int id;
+    int64_t frames; /* aggregate so far */
+    double ns;      /* aggregate so far */
+    double best_objective;
+    int64_t best_frame;
+    int outliers, new_states;
+    double idle_s, wall_s;
+};
+
+/* Creates the file with its schema, or opens one for writing; one of another version is refused. */
+int cox_catalog_open(struct cox_catalog **out, const char *path,
+                     struct cox_err *err) COX_MUST_CHECK;
+/* Must exist; sees what was committed; works beside the writer. */
+int cox_catalog_open_read(struct cox_catalog **out, const char *path,
+                          struct cox_err *err) COX_MUST_CHECK;
+/* Rolls back what was not committed. NULL is allowed. */
+void cox_catalog_close(struct cox_catalog *catalog);
+
+int cox_catalog_begin(struct cox_catalog *catalog, struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_commit(struct cox_catalog *catalog, struct cox_err *err) COX_MUST_CHECK;
+void cox_catalog_rollback(struct cox_catalog *catalog);
+
+/* Inserts; each is its own transaction outside begin … commit. Refuse rows that refer to nothing
+ * (a parent, a start) and ids that exist already (COX_EEXISTS). */
+int cox_catalog_add_start(struct cox_catalog *catalog, const struct cox_catalog_start *row,
+                          struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_add_segment(struct cox_catalog *catalog, const struct cox_catalog_segment *row,
+                            struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_add_model(struct cox_catalog *catalog, const struct cox_catalog_model *row,
+                          struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_add_pick(struct cox_catalog *catalog, const struct cox_catalog_pick *row,
+                         struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_add_task(struct cox_catalog *catalog, const struct cox_catalog_task *row,
+                         struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_add_round(struct cox_catalog *catalog, const struct cox_catalog_round *row,
+                          struct cox_err *err) COX_MUST_CHECK;
+/* These two replace. */
+int cox_catalog_set(struct cox_catalog *catalog, const char *key, const char *value,
+                    struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_set_lane(struct cox_catalog *catalog, int lane, int64_t segment, const void *bytes,
+                         size_t length, struct cox_err *err) COX_MUST_CHECK;
+
+/* Value of a run key, *out NULL when there is none; free with cox_free. */
+int cox_catalog_get(struct cox_catalog *catalog, const char *key, char **out,
+                    struct cox_err *err) COX_MUST_CHECK;
+/* COX_ENOTFOUND when the lane has no state. *bytes freed with cox_free. */
+int cox_catalog_get_lane(struct cox_catalog *catalog, int lane, int64_t *segment, void **bytes,
+                         size_t *length, struct cox_err *err) COX_MUST_CHECK;
+
+/* Whole tables in the order of their ids (picks: round, rank); *out freed with cox_free, a valid
+ * block also when *n is 0. */
+int cox_catalog_starts(struct cox_catalog *catalog, struct cox_catalog_start **out, int64_t *n,
+                       struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_segments(struct cox_catalog *catalog, struct cox_catalog_segment **out, int64_t *n,
+                         struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_models(struct cox_catalog *catalog, struct cox_catalog_model **out, int64_t *n,
+                       struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_picks(struct cox_catalog *catalog, struct cox_catalog_pick **out, int64_t *n,
+                      struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_tasks(struct cox_catalog *catalog, struct cox_catalog_task **out, int64_t *n,
+                      struct cox_err *err) COX_MUST_CHECK;
+int cox_catalog_rounds(struct cox_catalog *catalog, struct cox_catalog_round **out, int64_t *n,
+                       struct cox_err *err) COX_MUST_CHECK;
+
+/* COX_ENOTFOUND naming the id and how many there are. */
+int cox_catalog_segment(struct cox_catalog *catalog, int64_t id, struct cox_catalog_segment *out,
+                        struct cox_err *err) COX_MUST_CHECK;
+/* The segment that holds a frame. */
+int cox_catalog_segment_of_frame(struct cox_catalog *catalog, int64_t frame,
+                                 struct cox_catalog_segment *out,
+                                 struct cox_err *err) COX_MUST_CHECK;
+/* Frames that the catalog knows: one more than the last frame of any segment; 0 when none. */
+int cox_catalog_frames(struct cox_catalog *catalog, int64_t *out,
+                       struct cox_err *err) COX_MUST_CHECK;
+/* Segments that the catalog knows (the next id), likewise. */
+int cox_catalog_next_segment(struct cox_catalog *catalog, int64_t *out,
+                             struct cox_err *err) COX_MUST_CHECK;
+
+/* One leg of a pathway: frames first_frame … last_frame of `segment` (last < first when the segment
+ * has no frame on the way, e.g. its child left from its start). */
+struct cox_catalog_leg {
+    struct cox_catalog_segment segment;
+    int64_t first_frame, last_frame;
+};
+/* From the start structure to `frame`, root first; *out freed with cox_free. */
+int cox_catalog_pathway(struct cox_catalog *catalog, int64_t frame, struct cox_catalog_leg **out,
+                        int *n, struct cox_err *err) COX_MUST_CHECK;
+
+#endif

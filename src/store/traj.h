@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Trajectories in H5MD 1.1 (docs/formats-run.md): frames of one system, exact float32 coordinates,
+ * optional velocities, and any number of per-frame columns ("observables": segment, lane, rmsd_A
+ * …). MDAnalysis' H5MDReader opens the file. Units nm, ps, nm/ps.
+ *
+ *   /particles/trajectory/position/{value [T][N][3], step [T], time [T]}, velocity/ likewise
+ *   /observables/NAME/{value [T], step, time}      step and time are shared by hard links
+ *   /parameters/topology/…, /connectivity/bonds    so that the file needs no other
+ *
+ * Rows become safe with cox_traj_sync; after a crash open_append cuts all datasets to the shortest
+ * one, and the caller cuts to what its catalog knows. Frame id = row from 0.
+ * Use from one thread at a time. */
+#ifndef COX_STORE_TRAJ_H
+#define COX_STORE_TRAJ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cox/err.h"
+#include "cox/system.h"
+
+#define COX_TRAJ_CHUNK 16 /* frames per HDF5 chunk */
+#define COX_TRAJ_MAX_COLUMNS 32
+#define COX_TRAJ_NAME_SIZE 64
+
+struct cox_traj;
+
+enum cox_traj_type { COX_TRAJ_I32, COX_TRAJ_F32 };
+
+struct cox_traj_column {
+    char name[COX_TRAJ_NAME_SIZE]; /* no '/' */
+    enum cox_traj_type type;
+    char unit[16]; /* "" for pure numbers; else "Angstrom", "kJ mol-1", … */
+};
+
+struct cox_traj_options {
+    bool velocities;
+    bool compress; /* coordinates and columns; costs time and little is gained on coordinates */
+    int n_columns; /* <= COX_TRAJ_MAX_COLUMNS */
+    const struct cox_traj_column *columns;
+    const char *author; /* NULL: "unknown" */
+};
+#define COX_TRAJ_OPTIONS_INIT                                                \
+    {                                                                        \
+        .velocities = false, .compress = false, .n_columns = 0, .columns = 0 \
+    }
+
+/* `n` frames to append. All pointers are borrowed for the call. */
+struct cox_traj_block {
+    int n;
+    const int64_t *step;         /* [n] steps of the frame's lane */
+    const double *time_ps;       /* [n] simulated time of the frame's lane */
+    const float *position_nm;    /* [n][N][3] */
+    const float *velocity_nm_ps; /* [n][N][3]; required if created with velocities, else NULL */
+    const void *const *column;   /* [n_columns] of int32_t[n] or float[n], in the file's order */
+};
+
+/* A new file at its final path; refuses an existing one. */
+int cox_traj_create(struct cox_traj **out, const char *path, const struct cox_system *system,
+                    const struct cox_traj_options *options, struct cox_err *err) COX_MUST_CHECK;
+/* Goes on with a file, also after its writer was killed: all datasets are cut to the shortest. */
+int cox_traj_open_append(struct cox_traj **out, const char *path,
+                         struct cox_err *err) COX_MUST_CHECK;
+/* A snapshot for reading. A file that some process is writing may be opened too: rows are those
+ * that were synced. */
+int cox_traj_open_read(struct cox_traj **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
+/* Syncs (when written) and closes; frees in any case. */
+int cox_traj_close(struct cox_traj *traj, struct cox_err *err) COX_MUST_CHECK;
+/* For error paths: closes without reporting. NULL is allowed. */
+void cox_traj_destroy(struct cox_traj *traj);
+
+int cox_traj_append(struct cox_traj *traj, const struct cox_traj_block *block,
+                    struct cox_err *err) COX_MUST_CHECK;
+/* Flushes HDF5's buffers and fsyncs the file. */
+int cox_traj_sync(struct cox_traj *traj, struct cox_err *err) COX_MUST_CHECK;
+/* Keeps the first n frames; n <= the present number. */
+int cox_traj_truncate(struct cox_traj *traj, int64_t n, struct cox_err *err) COX_MUST_CHECK;
+
+int64_t cox_traj_frames(const struct cox_traj *traj);
+int cox_traj_atoms(const struct cox_traj *traj);
+bool cox_traj_has_velocities(const struct cox_traj *traj);
+const char *cox_traj_path(const struct cox_traj *traj);
+int cox_traj_columns(const struct cox_traj *traj, const struct cox_traj_column **out);
+/* -1 when there is no such column. */
+int cox_traj_column_index(const struct cox_traj *traj, const char *name);
+
+/* Rows first … first+n-1; refuses rows outside. Out: [n][N][3], [n]. */
+int cox_traj_read_positions(struct cox_traj *traj, int64_t first, int64_t n, float *position_nm,
+                            struct cox_err *err) COX_MUST_CHECK;
+int cox_traj_read_velocities(struct cox_traj *traj, int64_t first, int64_t n, float *velocity_nm_ps,
+                             struct cox_err *err) COX_MUST_CHECK;
+/* step and time_ps may each be NULL. */
+int cox_traj_read_times(struct cox_traj *traj, int64_t first, int64_t n, int64_t *step,
+                        double *time_ps, struct cox_err *err) COX_MUST_CHECK;
+/* Converts to the wanted type; COX_ENOTFOUND naming the columns there are. */
+int cox_traj_read_i32(struct cox_traj *traj, const char *column, int64_t first, int64_t n,
+                      int32_t *out, struct cox_err *err) COX_MUST_CHECK;
+int cox_traj_read_f32(struct cox_traj *traj, const char *column, int64_t first, int64_t n,
+                      float *out, struct cox_err *err) COX_MUST_CHECK;
+/* The topology that the file carries (names, residues, elements, masses, charges, bonds; no force
+ * field), positions of frame 0 if there is one. The caller destroys it. */
+int cox_traj_system(struct cox_traj *traj, struct cox_system **out,
+                    struct cox_err *err) COX_MUST_CHECK;
+
+#endif
