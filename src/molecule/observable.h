@@ -6,20 +6,20 @@
  *   drms_A                RMS difference of the selection's distance matrix to the reference's, Å
  *   rg_A                  radius of gyration of the selection (every atom counts alike), Å
  *   end_to_end_A          distance between the first and the last atom of the selection, Å
- *   contacts              atom pairs i <= j of the selection within 8 Å, counted as the ones of the
- *                         symmetric contact map with its diagonal
+ *   contacts              ones of the selection's symmetric contact map at 8 Å, diagonal included
  *   native_fraction       soft fraction of native contacts, heavy atoms: Best, Hummer & Eaton, PNAS
  *                         110, 17874 (2013), eq. 1: Q = ⟨1/(1 + exp(β (r_ij − λ r0_ij)))⟩ over
- * pairs in residues more than 3 apart with r0 < 0.45 nm; β = 50/nm, λ = 1.8. Pairs are those of the
- * reference's heavy atoms; the selection is not used native_fraction_ca    the same over Cα pairs
- * with r0 < 0.8 nm, λ = 1.2 helix_fraction        share of inner residues with φ in −100 … −30° and
- * ψ in −80 … −5° (α basin) hbond_helix_fraction  share of possible i → i+4 hydrogen bonds with O–N
- * < 0.35 nm distance_A(S, S)      distance between the centroids of two selections, Å; with two
- * single atoms the donor-acceptor distance of a hydrogen bond dihedral_deg(S,S,S,S) torsion angle
- * of four centroids, −180 … 180
+ * pairs in residues more than 3 apart with r0 < 0.45 nm; β = 50/nm, λ = 1.8. The pairs are of all
+ * heavy atoms that the reference has; no selection native_fraction_ca    the same over Cα pairs
+ * with r0 < 0.8 nm, λ = 1.2 helix_fraction        share of residues with −100° < φ < −30° and −67°
+ * < ψ < −7° (the α region of Best & Hummer 2009) among those that have both hbond_helix_fraction
+ * share of the possible i → i+4 hydrogen bonds with O–N < 0.35 nm distance_A(S, S)      distance
+ * between the centroids of two selections, Å; of two single atoms the donor-acceptor distance of a
+ * hydrogen bond dihedral_deg(S, S, S, S)  torsion angle of four centroids, −180 … 180
  *
- * S is an expression of molecule/select.h. An observable is constant after creation: evaluation
- * allocates nothing and is thread-safe. */
+ * S is an expression of molecule/select.h. Where a selection is used, one in parentheses takes its
+ * place: rmsd_A(heavy). An observable is constant after creation: evaluation allocates nothing and
+ * is thread-safe. */
 #ifndef COX_MOLECULE_OBSERVABLE_H
 #define COX_MOLECULE_OBSERVABLE_H
 
@@ -49,7 +49,8 @@ const char *cox_observable_name(const struct cox_observable *observable);
 struct cox_observable_kind {
     const char *name; /* without arguments */
     const char *help;
-    int arguments; /* selections in parentheses: 0, 2, 4 */
+    int arguments;        /* selections in parentheses: 0, 2, 4 */
+    bool takes_selection; /* also given as the only argument */
     bool needs_reference;
 };
 const struct cox_observable_kind *cox_observable_kinds(void);

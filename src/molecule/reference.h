@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A reference fold: coordinates from a file, put into the atom order of a system.
  *
- * Sources by suffix and content: a PDB file (model N, the N-th of the file, 1 the first), a system
- * file (*.system.h5), a trajectory of ours (.h5; here `model` is the frame from 0).
- * Atoms are matched by (residue, atom name). Residues correspond by residue number when at least
- * the names of half of the residues found so agree; else by the position in the sequence, the
- * offset with the most equal residue names, which must be at least half of them. Protonation
- * variants (HIE/HIS, CYX/CYS…) count as equal. Hydrogen names are not translated: hydrogens that
- * are named otherwise are missing. A terminal O/OXT pair named OT1/OT2, O1/O2 or OC1/OC2 is read as
- * O/OXT. */
+ * Sources by suffix and content: a PDB file (`model` as numbered in its MODEL records, 0 the
+ * first), a system file (*.system.h5), a trajectory of ours (.h5; here `model` is the frame from 0,
+ * negative ones count from the end). Atoms are matched by (residue, atom name). Residues are paired
+ * by number (and chain, where numbers repeat), unless shifting the sequences against each other
+ * makes more residue names agree. Refused when fewer than half of the residues agree. Protonation
+ * variants (HIE/HIS, CYX/CYS, …) count as equal. Terminal oxygens OT1/OT2, O1/O2, OC1/OC2 are read
+ * as O/OXT, CD of isoleucine as CD1. Hydrogens are found under the same name only. */
 #ifndef COX_MOLECULE_REFERENCE_H
 #define COX_MOLECULE_REFERENCE_H
 
@@ -29,8 +28,6 @@ struct cox_reference {
     char title[160];          /* "1fme.pdb model 1: 504 of 504 atoms by residue number" */
 };
 
-/* `model` 0 means the default: model 1 of a PDB, the last frame of a trajectory is -1, its first 0.
- */
 int cox_reference_load(struct cox_reference **out, const struct cox_system *system,
                        const char *path, int model, struct cox_err *err) COX_MUST_CHECK;
 /* From coordinates in the system's own order. */
