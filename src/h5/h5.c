@@ -124,6 +124,8 @@ int cox_h5_open_read(struct cox_h5 **out, const char *path, struct cox_err *err)
     int rc = open_or_create(out, path, false, false, H5F_ACC_RDONLY, err);
     if (rc == COX_EIO) /* perhaps still being written, or its writer was killed */
         rc = open_or_create(out, path, false, false, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, err);
+    if (!rc)
+        cox_err_set(err, COX_OK, "%s", "");
     return rc;
 }
 
@@ -164,7 +166,11 @@ int cox_h5_open_append(struct cox_h5 **out, const char *path, struct cox_err *er
     if (rc != COX_EIO)
         return rc;
     rc = clear_status_flags(path, err);
-    return rc ? rc : open_or_create(out, path, false, false, H5F_ACC_RDWR, err);
+    if (!rc)
+        rc = open_or_create(out, path, false, false, H5F_ACC_RDWR, err);
+    if (!rc)
+        cox_err_set(err, COX_OK, "%s", "");
+    return rc;
 }
 
 int cox_h5_swmr_start(struct cox_h5 *file, struct cox_err *err)
