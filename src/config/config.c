@@ -9,9 +9,13 @@
 #include "base/file.h"
 #include "config/internal.h"
 
+/* A message is one line whatever the file holds. */
 static int fail_at(const struct cox_config *config, struct cox_err *err, int line, int column,
-                   int status, const char *message)
+                   int status, char *message)
 {
+    for (char *c = message; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7F)
+            *c = ' ';
     if (config->assignment)
         return cox_err_set(err, status, "%s: %s", config->name, message);
     return cox_err_set(err, status, "%s:%d:%d: %s", config->name, line, column, message);

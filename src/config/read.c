@@ -76,7 +76,7 @@ static int no_number(const struct cox_config_reader *reader, const struct cox_co
 {
     double value;
     const char *unit = after_number(node->text, &value);
-    if (!unit || !unit[0] || !strcspn(unit, "0123456789+-.,_:"))
+    if (!unit || !unit[0] || unit[0] == 'x' || !strcspn(unit, "0123456789+-.,_:"))
         return wrong_value(reader, row, node, cox_config_type_words(row));
     if (!row->unit)
         return cox_config_fail(reader, node, COX_EINVAL,
