@@ -64,9 +64,13 @@ int cox_pdb_read(struct cox_pdb **out, const char *path, const struct cox_pdb_op
                  struct cox_err *err) COX_MUST_CHECK;
 void cox_pdb_destroy(struct cox_pdb *pdb);
 
-/* Renames CHARMM's atoms and residues in place to those of the PDB: HSD, HSE → HIS with what is
- * protonated kept as HID, HIE, HIP; ILE CD → CD1; OT1/OT2, O1/O2 → O/OXT; HN → H. Adds a note. */
+/* Renames CHARMM's and older names in place to those of the PDB: HSD, HSE, HSP → HID, HIE, HIP; CYX
+ * → CYS; ILE CD → CD1; OT1/OT2, O1/O2, OC1/OC2 → O/OXT; HN → H; atoms of caps. Adds a note. */
 int cox_pdb_rename_charmm(struct cox_pdb *pdb, struct cox_err *err) COX_MUST_CHECK;
+/* Refuses amino acids that lack heavy atoms, with residue, atoms and line; `label` names the file.
+ */
+int cox_pdb_check_complete(const struct cox_pdb *pdb, const char *label,
+                           struct cox_err *err) COX_MUST_CHECK;
 /* Whether the name is that of an amino acid or cap that the reader knows. */
 bool cox_pdb_residue_known(const char *name);
 /* One-letter code of a residue name, 'X' when there is none, 0 for a cap. */
