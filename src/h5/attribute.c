@@ -24,17 +24,33 @@ static int write_attribute(struct cox_h5 *file, const char *object, const char *
     return rc;
 }
 
+static int set_texts(struct cox_h5 *file, const char *object, const char *key, hid_t space,
+                     const void *texts, struct cox_err *err)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    int rc = write_attribute(file, object, key, type, space, texts, err);
+    H5Sclose(space);
+    H5Tclose(type);
+    return rc;
+}
+
 int cox_h5_set_text(struct cox_h5 *file, const char *object, const char *key, const char *text,
                     struct cox_err *err)
 {
     cox_h5_enter();
-    hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, H5T_VARIABLE);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    hid_t space = H5Screate(H5S_SCALAR);
-    int rc = write_attribute(file, object, key, type, space, &text, err);
-    H5Sclose(space);
-    H5Tclose(type);
+    int rc = set_texts(file, object, key, H5Screate(H5S_SCALAR), &text, err);
+    cox_h5_leave();
+    return rc;
+}
+
+int cox_h5_set_texts(struct cox_h5 *file, const char *object, const char *key, int n,
+                     const char *const *texts, struct cox_err *err)
+{
+    hsize_t size[1] = {(hsize_t)n};
+    cox_h5_enter();
+    int rc = set_texts(file, object, key, H5Screate_simple(1, size, NULL), texts, err);
     cox_h5_leave();
     return rc;
 }

@@ -68,6 +68,9 @@ int cox_h5_truncate(struct cox_h5 *file, const char *name, int64_t n,
  * MDAnalysis can read. */
 int cox_h5_set_text(struct cox_h5 *file, const char *object, const char *key, const char *text,
                     struct cox_err *err) COX_MUST_CHECK;
+/* An array of texts, likewise. */
+int cox_h5_set_texts(struct cox_h5 *file, const char *object, const char *key, int n,
+                     const char *const *texts, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_set_number(struct cox_h5 *file, const char *object, const char *key, double value,
                       struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_set_ints(struct cox_h5 *file, const char *object, const char *key, int n,

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Writing. HDF5's single-writer-multiple-readers mode orders its metadata writes, so that a killed
+ * writer leaves a readable file; but it cannot cut datasets. So it begins with the first append
+ * after an opening, and a cut reopens the file. */
+#include "store/traj.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "molecule/topology.h"
+#include "store/traj_internal.h"
+
+#define SCALAR_CHUNK 512 /* rows of one number: 16 would be all overhead */
+
+void cox_traj_column_path(const struct cox_traj *traj, int column, char out[TRAJ_PATH_SIZE])
+{
+    snprintf(out, TRAJ_PATH_SIZE, "/observables/%s/value", traj->column[column].name);
+}
+
+enum cox_h5_type cox_traj_h5_type(enum cox_traj_type type)
+{
+    return type == COX_TRAJ_I32 ? COX_H5_I32 : COX_H5_F32;
+}
+
+static int alloc_traj(struct cox_traj **out, const char *path, struct cox_err *err)
+{
+    struct cox_traj *t = cox_alloc(1, sizeof *t);
+    *out = NULL;
+    if (t)
+        t->path = cox_strdup(path);
+    if (!t || !t->path) {
+        cox_free(t);
+        return cox_err_set(err, COX_ENOMEM, "out of memory opening '%s'", path);
+    }
+    *out = t;
+    return COX_OK;
+}
+
+void cox_traj_destroy(struct cox_traj *traj)
+{
+    if (!traj)
+        return;
+    cox_h5_abandon(traj->file);
+    cox_free(traj->path);
+    cox_free(traj);
+}
+
+/* ---- creation ---- */
+
+static int check_columns(const struct cox_traj_options *options, struct cox_err *err)
+{
+    if (options->n_columns < 0 || options->n_columns > COX_TRAJ_MAX_COLUMNS)
+        return cox_err_set(err, COX_EINVAL, "%d columns asked for, at most %d are allowed",
+                           options->n_columns, COX_TRAJ_MAX_COLUMNS);
+    for (int i = 0; i < options->n_columns; i++) {
+        const char *name = options->columns[i].name;
+        if (!name[0] || strchr(name, '/') || strpbrk(name, "\n\t") || !strcmp(name, "."))
+            return cox_err_set(err, COX_EINVAL,
+                               "'%s' is no name for a column: '/', tab and line feed are not "
+                               "allowed",
+                               name);
+        for (int j = 0; j < i; j++)
+            if (!strcmp(name, options->columns[j].name))
+                return cox_err_set(err, COX_EINVAL, "two columns are named '%s'", name);
+    }
+    return COX_OK;
+}
+
+/* /h5md: what the standard asks of every file. */
+static int write_header(struct cox_traj *t, const char *author, struct cox_err *err)
+{
+    const int32_t version[2] = {1, 1};
+    struct cox_h5 *f = t->file;
+    int rc = cox_h5_group(f, "/h5md/author", err);
+    if (!rc)
+        rc = cox_h5_group(f, "/h5md/creator", err);
+    if (!rc)
+        rc = cox_h5_set_ints(f, "/h5md", "version", 2, version, err);
+    if (!rc)
+        rc = cox_h5_set_text(f, "/h5md/author", "name", author ? author : "unknown", err);
+    if (!rc)
+        rc = cox_h5_set_text(f, "/h5md/creator", "name", "coxswain", err);
+    if (!rc)
+        rc = cox_h5_set_text(f, "/h5md/creator", "version", COX_VERSION, err);
+    return rc;
+}
+
+static int write_particles(struct cox_traj *t, const struct cox_system *s, struct cox_err *err)
+{
+    static const int32_t dimension[1] = {3};
+    static const char *const boundary[3] = {"none", "none", "none"};
+    const int64_t n = s->n_atoms;
+    struct cox_h5 *f = t->file;
+    int rc = cox_topology_write(f, TRAJ_TOPOLOGY, s, err);
+    if (!rc)
+        rc = cox_h5_group(f, TRAJ_GROUP "/box", err);
+    if (!rc)
+        rc = cox_h5_set_ints(f, TRAJ_GROUP "/box", "dimension", 1, dimension, err);
+    if (!rc)
+        rc = cox_h5_set_texts(f, TRAJ_GROUP "/box", "boundary", 3, boundary, err);
+    if (!rc)
+        rc = cox_h5_write(f, TRAJ_GROUP "/mass", COX_H5_F64, 1, &n, s->mass_u, err);
+    if (!rc)
+        rc = cox_h5_set_text(f, TRAJ_GROUP "/mass", "unit", "u", err);
+    if (!rc)
+        rc = cox_h5_write(f, TRAJ_GROUP "/charge", COX_H5_F64, 1, &n, s->charge_e, err);
+    if (!rc)
+        rc = cox_h5_set_text(f, TRAJ_GROUP "/charge", "unit", "e", err);
+    if (!rc)
+        rc = cox_h5_write(f, TRAJ_GROUP "/species", COX_H5_I32, 1, &n, s->element, err);
+    if (!rc)
+        rc = cox_h5_group(f, "/connectivity", err);
+    if (!rc)
+        rc = cox_h5_link(f, TRAJ_TOPOLOGY "/bonds", "/connectivity/bonds", err);
+    return rc;
+}
+
+static int create_positions(struct cox_traj *t, bool compress, struct cox_err *err)
+{
+    const int64_t frame[3] = {COX_TRAJ_CHUNK, t->n_atoms, 3};
+    const int64_t scalar = SCALAR_CHUNK;
+    struct cox_h5 *f = t->file;
+    int rc = cox_h5_create_growing(f, TRAJ_POSITION, COX_H5_F32, 3, frame, compress, err);
+    if (!rc)
+        rc = cox_h5_set_text(f, TRAJ_POSITION, "unit", "nm", err);
+    if (!rc)
+        rc = cox_h5_create_growing(f, TRAJ_STEP, COX_H5_I64, 1, &scalar, compress, err);
+    if (!rc)
+        rc = cox_h5_create_growing(f, TRAJ_TIME, COX_H5_F64, 1, &scalar, compress, err);
+    if (!rc)
+        rc = cox_h5_set_text(f, TRAJ_TIME, "unit", "ps", err);
+    if (rc || !t->velocities)
+        return rc;
+    rc = cox_h5_create_growing(f, TRAJ_VELOCITY, COX_H5_F32, 3, frame, compress, err);
+    if (!rc)
+        rc = cox_h5_set_text(f, TRAJ_VELOCITY, "unit", "nm ps-1", err);
+    if (!rc)
+        rc = cox_h5_link(f, TRAJ_STEP, TRAJ_GROUP "/velocity/step", err);
+    if (!rc)
+        rc = cox_h5_link(f, TRAJ_TIME, TRAJ_GROUP "/velocity/time", err);
+    return rc;
+}
+
+static int create_column(struct cox_traj *t, int i, bool compress, struct cox_err *err)
+{
+    const int64_t scalar = SCALAR_CHUNK;
+    const struct cox_traj_column *column = &t->column[i];
+    char value[TRAJ_PATH_SIZE];
+    char link[TRAJ_PATH_SIZE];
+    cox_traj_column_path(t, i, value);
+    int rc = cox_h5_create_growing(t->file, value, cox_traj_h5_type(column->type), 1, &scalar,
+                                   compress, err);
+    if (!rc && column->unit[0])
+        rc = cox_h5_set_text(t->file, value, "unit", column->unit, err);
+    snprintf(link, sizeof link, "/observables/%s/step", column->name);
+    if (!rc)
+        rc = cox_h5_link(t->file, TRAJ_STEP, link, err);
+    snprintf(link, sizeof link, "/observables/%s/time", column->name);
+    if (!rc)
+        rc = cox_h5_link(t->file, TRAJ_TIME, link, err);
+    return rc;
+}
+
+/* The list of columns as text, one "type TAB name TAB unit" a line: it keeps their order. */
+static int write_columns(struct cox_traj *t, bool compress, struct cox_err *err)
+{
+    struct cox_str list;
+    int rc = cox_h5_group(t->file, "/observables", err);
+    cox_str_init(&list, 8192);
+    for (int i = 0; !rc && i < t->n_columns; i++) {
+        const struct cox_traj_column *c = &t->column[i];
+        cox_str_addf(&list, "%s\t%s\t%s\n", c->type == COX_TRAJ_I32 ? "int32" : "float32", c->name,
+                     c->unit);
+        rc = create_column(t, i, compress, err);
+    }
+    if (!rc)
+        rc = cox_str_status(&list, err);
+    if (!rc)
+        rc = cox_h5_set_text(t->file, "/parameters", "columns", cox_str_text(&list), err);
+    cox_str_deinit(&list);
+    return rc;
+}
+
+static int write_all(struct cox_traj *t, const struct cox_system *system,
+                     const struct cox_traj_options *options, struct cox_err *err)
+{
+    int rc = cox_h5_create_live(&t->file, t->path, err);
+    if (!rc)
+        rc = write_header(t, options->author, err);
+    if (!rc)
+        rc = write_particles(t, system, err);
+    if (!rc)
+        rc = create_positions(t, options->compress, err);
+    if (!rc)
+        rc = write_columns(t, options->compress, err);
+    return rc;
+}
+
+int cox_traj_create(struct cox_traj **out, const char *path, const struct cox_system *system,
+                    const struct cox_traj_options *options, struct cox_err *err)
+{
+    struct cox_traj *t = NULL;
+    *out = NULL;
+    if (cox_file_exists(path))
+        return cox_err_set(err, COX_EEXISTS, "'%s' exists already", path);
+    int rc = check_columns(options, err);
+    if (!rc)
+        rc = alloc_traj(&t, path, err);
+    if (rc)
+        return cox_err_wrap(err, rc, "creating '%s'", path);
+    t->n_atoms = system->n_atoms;
+    t->velocities = options->velocities;
+    t->n_columns = options->n_columns;
+    for (int i = 0; i < t->n_columns; i++)
+        t->column[i] = options->columns[i];
+    t->writes = true;
+    rc = write_all(t, system, options, err);
+    if (!rc)
+        rc = cox_traj_sync(t, err);
+    if (rc) {
+        bool made = t->file != NULL;
+        cox_traj_destroy(t);
+        if (made)
+            unlink(path);
+        return rc;
+    }
+    *out = t;
+    return COX_OK;
+}
+
+/* ---- opening ---- */
+
+static int parse_column(struct cox_traj *t, const char *line, size_t length, struct cox_err *err)
+{
+    const char *end = line + length;
+    const char *name = memchr(line, '\t', length);
+    const char *unit = name ? memchr(name + 1, '\t', (size_t)(end - name - 1)) : NULL;
+    struct cox_traj_column *c = &t->column[t->n_columns];
+    if (!unit || t->n_columns == COX_TRAJ_MAX_COLUMNS || unit - name > COX_TRAJ_NAME_SIZE ||
+        end - unit > (long)sizeof c->unit)
+        return cox_err_set(err, COX_EFORMAT, "%s: the list of columns cannot be read", t->path);
+    bool integer = !strncmp(line, "int32\t", 6);
+    if (!integer && strncmp(line, "float32\t", 8))
+        return cox_err_set(err, COX_EFORMAT, "%s: column %d is neither int32 nor float32", t->path,
+                           t->n_columns);
+    c->type = integer ? COX_TRAJ_I32 : COX_TRAJ_F32;
+    memcpy(c->name, name + 1, (size_t)(unit - name - 1));
+    memcpy(c->unit, unit + 1, (size_t)(end - unit - 1));
+    t->n_columns++;
+    return COX_OK;
+}
+
+static int read_columns(struct cox_traj *t, struct cox_err *err)
+{
+    char *list = NULL;
+    int rc = cox_h5_get_text(t->file, "/parameters", "columns", &list, err);
+    for (const char *line = list; !rc && *line;) {
+        size_t n = strcspn(line, "\n");
+        rc = parse_column(t, line, n, err);
+        line += n + (line[n] == '\n');
+    }
+    cox_free(list);
+    return rc;
+}
+
+/* Lowers *shortest to the length of a dataset. */
+static int measure(struct cox_traj *t, const char *name, int64_t *shortest, bool *unequal,
+                   struct cox_err *err)
+{
+    int rank = 0;
+    int64_t dims[COX_H5_MAX_RANK] = {0};
+    int rc = cox_h5_shape(t->file, name, &rank, dims, err);
+    if (rc)
+        return rc;
+    if (rank < 1)
+        return cox_err_set(err, COX_EFORMAT, "%s: '%s' has no rows", t->path, name);
+    *unequal = *unequal || (*shortest >= 0 && dims[0] != *shortest);
+    if (*shortest < 0 || dims[0] < *shortest)
+        *shortest = dims[0];
+    return COX_OK;
+}
+
+typedef int each_set(struct cox_traj *t, const char *name, void *user, struct cox_err *err);
+
+static int for_each_set(struct cox_traj *t, each_set *visit, void *user, struct cox_err *err)
+{
+    char path[TRAJ_PATH_SIZE];
+    int rc = visit(t, TRAJ_POSITION, user, err);
+    if (!rc)
+        rc = visit(t, TRAJ_STEP, user, err);
+    if (!rc)
+        rc = visit(t, TRAJ_TIME, user, err);
+    if (!rc && t->velocities)
+        rc = visit(t, TRAJ_VELOCITY, user, err);
+    for (int i = 0; !rc && i < t->n_columns; i++) {
+        cox_traj_column_path(t, i, path);
+        rc = visit(t, path, user, err);
+    }
+    return rc;
+}
+
+struct lengths {
+    int64_t shortest;
+    bool unequal;
+};
+
+static int measure_one(struct cox_traj *t, const char *name, void *user, struct cox_err *err)
+{
+    struct lengths *lengths = user;
+    return measure(t, name, &lengths->shortest, &lengths->unequal, err);
+}
+
+static int cut_one(struct cox_traj *t, const char *name, void *user, struct cox_err *err)
+{
+    return cox_h5_truncate(t->file, name, *(const int64_t *)user, err);
+}
+
+static int describe(struct cox_traj *t, struct lengths *lengths, struct cox_err *err)
+{
+    int rank = 0;
+    int64_t dims[COX_H5_MAX_RANK] = {0};
+    if (!cox_h5_exists(t->file, TRAJ_POSITION) || !cox_h5_exists(t->file, TRAJ_TOPOLOGY))
+        return cox_err_set(err, COX_EFORMAT, "'%s' is not a trajectory written by Coxswain",
+                           t->path);
+    int rc = cox_h5_shape(t->file, TRAJ_POSITION, &rank, dims, err);
+    if (!rc && (rank != 3 || dims[2] != 3 || dims[1] < 1 || dims[1] > 100000000))
+        rc = cox_err_set(err, COX_EFORMAT, "%s: positions must be frames × atoms × 3", t->path);
+    if (rc)
+        return rc;
+    t->n_atoms = (int)dims[1];
+    t->velocities = cox_h5_exists(t->file, TRAJ_VELOCITY);
+    rc = read_columns(t, err);
+    if (!rc)
+        rc = for_each_set(t, measure_one, lengths, err);
+    t->frames = lengths->shortest;
+    return rc;
+}
+
+static int cut_all(struct cox_traj *t, int64_t n, struct cox_err *err)
+{
+    int rc = for_each_set(t, cut_one, &n, err);
+    if (rc)
+        return rc;
+    t->frames = n;
+    t->dirty = true;
+    return cox_traj_sync(t, err);
+}
+
+int cox_traj_open_append(struct cox_traj **out, const char *path, struct cox_err *err)
+{
+    struct cox_traj *t = NULL;
+    struct lengths lengths = {.shortest = -1};
+    *out = NULL;
+    int rc = alloc_traj(&t, path, err);
+    if (rc)
+        return rc;
+    t->writes = true;
+    rc = cox_h5_open_append(&t->file, path, err);
+    if (!rc)
+        rc = describe(t, &lengths, err);
+    if (!rc && lengths.unequal)
+        rc = cut_all(t, lengths.shortest, err);
+    if (rc) {
+        cox_traj_destroy(t);
+        return rc;
+    }
+    *out = t;
+    return COX_OK;
+}
+
+int cox_traj_open_read(struct cox_traj **out, const char *path, struct cox_err *err)
+{
+    struct cox_traj *t = NULL;
+    struct lengths lengths = {.shortest = -1};
+    *out = NULL;
+    int rc = alloc_traj(&t, path, err);
+    if (rc)
+        return rc;
+    rc = cox_h5_open_read(&t->file, path, err);
+    if (!rc)
+        rc = describe(t, &lengths, err);
+    if (rc) {
+        cox_traj_destroy(t);
+        return rc;
+    }
+    *out = t;
+    return COX_OK;
+}
+
+/* ---- writing ---- */
+
+static int check_writable(const struct cox_traj *t, struct cox_err *err)
+{
+    if (!t->writes)
+        return cox_err_set(err, COX_EINVAL, "'%s' is open for reading only", t->path);
+    if (t->damaged)
+        return cox_err_set(err, COX_EIO, "'%s': an append failed before; open it anew", t->path);
+    return COX_OK;
+}
+
+static int append_all(struct cox_traj *t, const struct cox_traj_block *block, struct cox_err *err)
+{
+    struct cox_h5 *f = t->file;
+    char path[TRAJ_PATH_SIZE];
+    int rc = cox_h5_append(f, TRAJ_POSITION, COX_H5_F32, block->n, block->position_nm, err);
+    if (!rc && t->velocities)
+        rc = cox_h5_append(f, TRAJ_VELOCITY, COX_H5_F32, block->n, block->velocity_nm_ps, err);
+    for (int i = 0; !rc && i < t->n_columns; i++) {
+        cox_traj_column_path(t, i, path);
+        rc = cox_h5_append(f, path, cox_traj_h5_type(t->column[i].type), block->n, block->column[i],
+                           err);
+    }
+    if (!rc)
+        rc = cox_h5_append(f, TRAJ_STEP, COX_H5_I64, block->n, block->step, err);
+    if (!rc)
+        rc = cox_h5_append(f, TRAJ_TIME, COX_H5_F64, block->n, block->time_ps, err);
+    return rc;
+}
+
+int cox_traj_append(struct cox_traj *traj, const struct cox_traj_block *block, struct cox_err *err)
+{
+    int rc = check_writable(traj, err);
+    if (rc)
+        return rc;
+    if (block->n < 1)
+        return COX_OK;
+    if (!block->position_nm || !block->step || !block->time_ps ||
+        (traj->velocities && !block->velocity_nm_ps) || (traj->n_columns && !block->column))
+        return cox_err_set(err, COX_EINVAL,
+                           "'%s': a block needs positions, steps, times%s and %d columns",
+                           traj->path, traj->velocities ? ", velocities" : "", traj->n_columns);
+    if (!traj->live) {
+        rc = cox_h5_swmr_start(traj->file, err);
+        if (rc)
+            return rc;
+        traj->live = true;
+    }
+    traj->dirty = true;
+    rc = append_all(traj, block, err);
+    traj->damaged = rc != COX_OK;
+    if (!rc)
+        traj->frames += block->n;
+    return rc;
+}
+
+int cox_traj_sync(struct cox_traj *traj, struct cox_err *err)
+{
+    int rc = check_writable(traj, err);
+    if (!rc)
+        rc = cox_h5_flush(traj->file, err);
+    if (rc)
+        return rc;
+    int fd = open(traj->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd))
+        rc = cox_err_errno(err, "cannot flush '%s'", traj->path);
+    if (fd >= 0)
+        close(fd);
+    if (!rc)
+        traj->dirty = false;
+    return rc;
+}
+
+int cox_traj_truncate(struct cox_traj *traj, int64_t n, struct cox_err *err)
+{
+    int rc = check_writable(traj, err);
+    if (rc)
+        return rc;
+    if (n < 0 || n > traj->frames)
+        return cox_err_set(err, COX_EINVAL, "'%s': cannot cut to %lld frames, it has %lld",
+                           traj->path, (long long)n, (long long)traj->frames);
+    if (n == traj->frames)
+        return COX_OK;
+    if (traj->live) {
+        rc = cox_h5_close(traj->file, err);
+        traj->file = NULL;
+        traj->live = false;
+        if (!rc)
+            rc = cox_h5_open_append(&traj->file, traj->path, err);
+        if (rc) {
+            traj->damaged = true;
+            return rc;
+        }
+    }
+    return cut_all(traj, n, err);
+}
+
+int cox_traj_close(struct cox_traj *traj, struct cox_err *err)
+{
+    if (!traj)
+        return COX_OK;
+    int rc = COX_OK;
+    if (traj->writes && traj->dirty && !traj->damaged)
+        rc = cox_traj_sync(traj, err);
+    if (traj->file && !rc) {
+        rc = cox_h5_close(traj->file, err);
+        traj->file = NULL;
+    }
+    cox_traj_destroy(traj);
+    return rc;
+}

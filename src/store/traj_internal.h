@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared by traj.c (opening, writing) and traj_read.c. */
+#ifndef COX_STORE_TRAJ_INTERNAL_H
+#define COX_STORE_TRAJ_INTERNAL_H
+
+#include "h5/h5.h"
+#include "store/traj.h"
+
+#define TRAJ_GROUP "/particles/trajectory"
+#define TRAJ_POSITION TRAJ_GROUP "/position/value"
+#define TRAJ_STEP TRAJ_GROUP "/position/step"
+#define TRAJ_TIME TRAJ_GROUP "/position/time"
+#define TRAJ_VELOCITY TRAJ_GROUP "/velocity/value"
+#define TRAJ_TOPOLOGY "/parameters/topology"
+#define TRAJ_PATH_SIZE 128
+
+struct cox_traj {
+    struct cox_h5 *file;
+    char *path;
+    int n_atoms;
+    bool velocities;
+    int n_columns;
+    struct cox_traj_column column[COX_TRAJ_MAX_COLUMNS];
+    int64_t frames;
+    bool writes;  /* opened for appending */
+    bool live;    /* SWMR writing has begun: readers may follow, nothing may be cut */
+    bool dirty;   /* rows since the last sync */
+    bool damaged; /* an append failed half-way */
+};
+
+/* "/observables/NAME/value" */
+void cox_traj_column_path(const struct cox_traj *traj, int column, char out[TRAJ_PATH_SIZE]);
+enum cox_h5_type cox_traj_h5_type(enum cox_traj_type type);
+
+#endif
