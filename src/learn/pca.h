@@ -14,7 +14,7 @@ struct cox_pca {
     double total;      /* variance of all d coordinates together */
 };
 
-/* 1 <= components <= d <= 1024, n >= 2; points [n][d] finite. Release with cox_pca_deinit, also
+/* 1 <= components <= d <= 256, n >= 2; points [n][d] finite. Release with cox_pca_deinit, also
  * after a failure. */
 int cox_pca_fit(struct cox_pca *pca, const float *points, int n, int d, int components,
                 struct cox_err *err) COX_MUST_CHECK;
