@@ -48,6 +48,12 @@ int cox_err_wrap(struct cox_err *err, int status, const char *fmt, ...)
 /* Sets "<message>: <strerror(errno)>" with COX_EIO (COX_ENOTFOUND for ENOENT, COX_ENOMEM for
  * ENOMEM). */
 int cox_err_errno(struct cox_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#ifdef __clang_analyzer__
+/* The analyzer must see that these return the status they are given, which is never 0. */
+#define cox_err_set(err, status, ...) ((void)(cox_err_set)(err, status, __VA_ARGS__), (status))
+#define cox_err_wrap(err, status, ...) ((void)(cox_err_wrap)(err, status, __VA_ARGS__), (status))
+#define cox_err_errno(...) ((void)(cox_err_errno)(__VA_ARGS__), COX_EIO)
+#endif
 /* Static text of a status. */
 const char *cox_status_text(int status);
 

@@ -5,6 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __clang_analyzer__
+#undef cox_err_set
+#undef cox_err_wrap
+#undef cox_err_errno
+#endif
+
 int cox_err_set(struct cox_err *err, int status, const char *fmt, ...)
 {
     if (err) {

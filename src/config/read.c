@@ -213,7 +213,7 @@ static int read_path(const struct cox_config_reader *reader, const struct cox_co
 static int read_scalar(const struct cox_config_reader *reader, const struct cox_config_row *row,
                        const struct cox_yaml_node *node, void *value)
 {
-    long long whole;
+    long long whole = 0;
     int rc;
     if (node->kind != COX_YAML_SCALAR)
         return wrong_value(reader, row, node, cox_config_type_words(row));

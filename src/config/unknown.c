@@ -119,7 +119,7 @@ static void add_unit_meant(struct cox_str *out, const char *key, const struct co
     }
     cox_str_addf(out, ", in %s", row->unit ? row->unit : meant->name);
     double factor = unit ? cox_config_unit_factor(unit->name, meant->name) : 0;
-    if (factor != 0) {
+    if (unit && factor != 0) {
         cox_str_addf(out, " (1 %s = ", unit->name);
         cox_str_addf(out, "%.10g", factor);
         cox_str_addf(out, " %s)", row->unit ? row->unit : meant->name);

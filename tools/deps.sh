@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Installs the Debian packages that are missing: `tools/deps.sh build` to build and run cox,
+# `tools/deps.sh test` for what the tests compare against as well. Says what it does; does nothing
+# when all are there.
+set -eu
+
+build="build-essential cmake ninja-build pkg-config libopenblas-dev libhdf5-dev libyaml-dev
+libjansson-dev libsqlite3-dev hdf5-filter-plugin-blosc-serial"
+test="libcmocka-dev python3 python3-h5py python3-numpy python3-sklearn python3-torch
+python3-mdanalysis python3-simtk gromacs libopenmm-dev libopenmm-plugins clang-format clang-tidy"
+
+case "${1:-build}" in
+build) wanted="$build" ;;
+test) wanted="$build $test" ;;
+*)
+    echo "usage: tools/deps.sh [build|test]" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "deps: not a Debian system; please see to it that these are installed:"
+    echo $wanted
+    exit 0
+fi
+
+missing=""
+for package in $wanted; do
+    # libopenblas-dev is satisfied by any of its variants
+    case "$package" in
+    libopenblas-dev) pkg-config --exists openblas 2>/dev/null && continue ;;
+    pkg-config) command -v pkg-config >/dev/null && continue ;;
+    esac
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+        missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+if [ -n "$as_root" ] && ! command -v sudo >/dev/null; then
+    echo "deps: missing:$missing" >&2
+    echo "deps: become root and run: apt-get install$missing" >&2
+    exit 1
+fi
+echo "deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -q
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
