@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Element-wise kernels, compiled once per instruction set. */
+#include "kern/elementwise.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#if defined(COX_ISA_avx512)
+#define LANES 16
+#elif defined(COX_ISA_avx2)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t vec_int __attribute__((vector_size(4 * LANES)));
+typedef float vec_any __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *p)
+{
+    return *(const vec_any *)p;
+}
+
+INLINE void store(float *p, vec a)
+{
+    *(vec_any *)p = a;
+}
+
+/* The first n of LANES, zeros after. */
+INLINE vec load_part(const float *p, size_t n)
+{
+    float a[LANES] = {0};
+    memcpy(a, p, n * sizeof a[0]);
+    return load(a);
+}
+
+INLINE void store_part(float *p, vec a, size_t n)
+{
+    float b[LANES];
+    store(b, a);
+    memcpy(p, b, n * sizeof b[0]);
+}
+
+INLINE vec splat(float a)
+{
+    return a - (vec){0};
+}
+
+INLINE vec select_vec(vec_int mask, vec a, vec b)
+{
+    return (vec)(((vec_int)a & mask) | ((vec_int)b & ~mask));
+}
+
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; degree-6 minimax polynomial for e^r (Cephes
+ * expf), ln 2 in two parts (Cody and Waite). A NaN is passed on. */
+INLINE vec exp_vec(vec given)
+{
+    vec x = select_vec(given > splat(87.0f), splat(87.0f), given);
+    x = select_vec(x < splat(-87.0f), splat(-87.0f), x);
+    const vec magic = splat(12582912.0f); /* 1.5·2^23: adding it rounds to an integer */
+    const vec shifted = x * 1.44269504088896341f + magic;
+    const vec n = shifted - magic;
+    vec r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    vec p = splat(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const vec_int exponent = ((vec_int)shifted - (vec_int)magic) << 23;
+    return select_vec(given == given, (vec)((vec_int)p + exponent), given);
+}
+
+/* ln(1 + e) for 0 <= e <= 1: 2 artanh(s), s = e / (2 + e) <= 1/3; the series to s^15 leaves 1e-9. */
+INLINE vec log1p_vec(vec e)
+{
+    const vec s = e / (2.0f + e), q = s * s;
+    vec p = splat(1.0f / 15);
+    p = p * q + 1.0f / 13;
+    p = p * q + 1.0f / 11;
+    p = p * q + 1.0f / 9;
+    p = p * q + 1.0f / 7;
+    p = p * q + 1.0f / 5;
+    p = p * q + 1.0f / 3;
+    p = p * q + 1.0f;
+    return 2.0f * s * p;
+}
+
+INLINE vec abs_vec(vec x)
+{
+    return (vec)((vec_int)x & 0x7fffffff);
+}
+
+/* With e = e^-|x|: 1 / (1 + e) for x >= 0, e / (1 + e) below, no cancellation. */
+INLINE vec sigmoid_vec(vec x, vec e)
+{
+    return select_vec(x >= 0, splat(1.0f), e) / (1.0f + e);
+}
+
+/* `expr` maps vec a to a vec; whole vectors, then the tail. */
+#define MAP(n, x, y, expr)                                                                         \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + LANES <= (n); i += LANES) {                                                     \
+            const vec a = load((x) + i);                                                           \
+            store((y) + i, expr);                                                                  \
+        }                                                                                          \
+        if (i < (n)) {                                                                             \
+            const vec a = load_part((x) + i, (n) - i);                                             \
+            store_part((y) + i, expr, (n) - i);                                                    \
+        }                                                                                          \
+    } while (0)
+
+static void exp_all(size_t n, const float *x, float *y)
+{
+    MAP(n, x, y, exp_vec(a));
+}
+
+static void sigmoid(size_t n, const float *x, float *y)
+{
+    MAP(n, x, y, sigmoid_vec(a, exp_vec(-abs_vec(a))));
+}
+
+static void relu(size_t n, const float *x, float *y)
+{
+    MAP(n, x, y, (vec)((vec_int)a & ~(vec_int)(a < 0)));
+}
+
+static void relu_backward(size_t n, const float *y, float *dy)
+{
+    for (size_t i = 0; i < n; i++)
+        dy[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+static void add_bias(size_t rows, size_t cols, const float *bias, int rectify, float *x)
+{
+    for (size_t r = 0; r < rows; r++, x += cols) {
+        if (rectify)
+            for (size_t c = 0; c < cols; c++) {
+                const float a = x[c] + bias[c];
+                x[c] = a < 0 ? 0 : a;
+            }
+        else
+            for (size_t c = 0; c < cols; c++)
+                x[c] += bias[c];
+    }
+}
+
+static void sum_rows(size_t rows, size_t cols, size_t row_step, const float *x, float *sums)
+{
+    size_t c = 0;
+    for (; c + LANES <= cols; c += LANES) {
+        vec a = {0};
+        for (size_t r = 0; r < rows; r++)
+            a += load(x + r * row_step + c);
+        store(sums + c, a);
+    }
+    for (; c < cols; c++) {
+        float a = 0;
+        for (size_t r = 0; r < rows; r++)
+            a += x[r * row_step + c];
+        sums[c] = a;
+    }
+}
+
+INLINE vec bce_vec(vec l, vec t, float scale, vec *gradient)
+{
+    const vec e = exp_vec(-abs_vec(l));
+    *gradient = scale * (sigmoid_vec(l, e) - t);
+    return select_vec(l > 0, l, (vec){0}) - l * t + log1p_vec(e);
+}
+
+static double bce(size_t n, const float *logits, const float *targets, float scale,
+                  float *gradient)
+{
+    double total = 0;
+    float part[LANES];
+    size_t i = 0;
+    vec g, a = {0};
+    for (; i + LANES <= n; i += LANES) {
+        a += bce_vec(load(logits + i), load(targets + i), scale, &g);
+        if (gradient)
+            store(gradient + i, g);
+    }
+    store(part, a);
+    for (int k = 0; k < LANES; k++)
+        total += (double)part[k];
+    if (i < n) {
+        store(part,
+              bce_vec(load_part(logits + i, n - i), load_part(targets + i, n - i), scale, &g));
+        if (gradient)
+            store_part(gradient + i, g, n - i);
+        for (size_t k = 0; k < n - i; k++)
+            total += (double)part[k];
+    }
+    return total;
+}
+
+/* Philox4x32-10 (Salmon et al., SC11) on 16 counters at once; the loops vectorise. */
+#define PHILOX_WIDTH 16
+
+static void philox16(uint64_t key, uint64_t stream, uint64_t first, uint32_t out[4][PHILOX_WIDTH])
+{
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int i = 0; i < PHILOX_WIDTH; i++) {
+        out[0][i] = (uint32_t)(first + (uint64_t)i);
+        out[1][i] = (uint32_t)((first + (uint64_t)i) >> 32);
+        out[2][i] = (uint32_t)stream;
+        out[3][i] = (uint32_t)(stream >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < PHILOX_WIDTH; i++) {
+            const uint64_t p = (uint64_t)out[0][i] * 0xD2511F53u,
+                           q = (uint64_t)out[2][i] * 0xCD9E8D57u;
+            out[0][i] = (uint32_t)(q >> 32) ^ out[1][i] ^ k0;
+            out[1][i] = (uint32_t)q;
+            out[2][i] = (uint32_t)(p >> 32) ^ out[3][i] ^ k1;
+            out[3][i] = (uint32_t)p;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
+static void dropout(size_t n, float drop, uint64_t key, uint64_t stream, const float *x, float *y)
+{
+    /* compared as 31-bit signed integers, which every instruction set can */
+    const int32_t threshold = (int32_t)((double)drop * 2147483648.0);
+    const float scale = 1.0f / (1.0f - drop);
+    uint32_t words[4][PHILOX_WIDTH];
+    const uint32_t *word = words[0];
+    for (size_t i = 0; i < n; i += 4 * PHILOX_WIDTH) {
+        philox16(key, stream, i / 4, words);
+        const size_t m = n - i < 4 * PHILOX_WIDTH ? n - i : 4 * PHILOX_WIDTH;
+        if (m == 4 * PHILOX_WIDTH)
+            for (size_t j = 0; j < 4 * PHILOX_WIDTH; j++)
+                y[i + j] = (int32_t)(word[j] >> 1) >= threshold ? x[i + j] * scale : 0;
+        else
+            for (size_t j = 0; j < m; j++)
+                y[i + j] = (int32_t)(word[j] >> 1) >= threshold ? x[i + j] * scale : 0;
+    }
+}
+
+static void rmsprop(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w)
+{
+    const float rho = o->rho, rest = 1.0f - o->rho, rate = o->rate, epsilon = o->epsilon;
+    for (size_t i = 0; i < n; i++) {
+        const float u = rho * v[i] + rest * g[i] * g[i];
+        v[i] = u;
+        w[i] -= rate * g[i] / (sqrtf(u) + epsilon);
+    }
+}
+
+static void adam(size_t n, const struct cox_adam *o, const float *g, float *m, float *v, float *w)
+{
+    const float b1 = o->beta1, b2 = o->beta2, r1 = 1.0f - b1, r2 = 1.0f - b2, rate = o->rate,
+                correction = o->correction, epsilon = o->epsilon;
+    for (size_t i = 0; i < n; i++) {
+        const float a = b1 * m[i] + r1 * g[i], u = b2 * v[i] + r2 * g[i] * g[i];
+        m[i] = a;
+        v[i] = u;
+        w[i] -= rate * a / (sqrtf(u) * correction + epsilon);
+    }
+}
+
+static int finite_all(size_t n, const float *x)
+{
+    vec a = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        a += load(x + i) * 0.0f; /* 0 unless NaN or infinite */
+    if (i < n)
+        a += load_part(x + i, n - i) * 0.0f;
+    float part[LANES];
+    store(part, a);
+    for (int k = 0; k < LANES; k++)
+        if (part[k] != 0) /* NaN */
+            return 0;
+    return 1;
+}
+
+#define STRING(x) #x
+#define NAME(x) STRING(x)
+#define JOIN(a, b) a##b
+#define TABLE(isa) JOIN(cox_elementwise_kernels_, isa)
+
+extern const struct cox_elementwise_kernels TABLE(COX_ISA);
+const struct cox_elementwise_kernels TABLE(COX_ISA) = {
+    .isa = NAME(COX_ISA),
+    .exp = exp_all,
+    .sigmoid = sigmoid,
+    .relu = relu,
+    .relu_backward = relu_backward,
+    .add_bias = add_bias,
+    .sum_rows = sum_rows,
+    .bce = bce,
+    .dropout = dropout,
+    .rmsprop = rmsprop,
+    .adam = adam,
+    .finite = finite_all,
+};
