@@ -6,7 +6,9 @@
 
 enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERRUPTED = 130 };
 
-#define COX_COMMANDS(X)
+#define COX_COMMANDS(X)                                                                            \
+    X(run, "run", "a steered ensemble: fold a protein, explore a landscape")                       \
+    X(resume, "resume", "go on with an interrupted run")
 
 #define X(name, text, summary) int cox_cmd_##name(int argc, char **argv);
 COX_COMMANDS(X)

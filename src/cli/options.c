@@ -65,6 +65,14 @@ static int set_value(const struct cox_option *o, const char *text)
     bool bounded = o->minimum < o->maximum;
     if (o->type == COX_OPT_TEXT) {
         *(const char **)o->value = text;
+    } else if (o->type == COX_OPT_TEXTS) {
+        struct cox_option_texts *list = o->value;
+        if (list->n == COX_OPTION_TEXTS_MAX) {
+            fprintf(stderr, "cox: --%s may be given at most %d times\n", o->name,
+                    COX_OPTION_TEXTS_MAX);
+            return COX_EXIT_USAGE;
+        }
+        list->items[list->n++] = text;
     } else if (o->type == COX_OPT_INT) {
         long long value;
         if (cox_parse_int(text, &value)) {

@@ -9,7 +9,14 @@ enum cox_option_type {
     COX_OPT_FLAG,   /* bool *      */
     COX_OPT_INT,    /* long long * */
     COX_OPT_NUMBER, /* double *    */
-    COX_OPT_TEXT    /* const char ** (borrowed from argv) */
+    COX_OPT_TEXT,   /* const char ** (borrowed from argv) */
+    COX_OPT_TEXTS   /* struct cox_option_texts *: may be given several times */
+};
+
+#define COX_OPTION_TEXTS_MAX 64
+struct cox_option_texts {
+    int n;
+    const char *items[COX_OPTION_TEXTS_MAX]; /* borrowed from argv */
 };
 
 struct cox_option {

@@ -85,6 +85,7 @@ int cox_frames_init(struct cox_frames *frames, const struct cox_system *system,
                     struct cox_err *err)
 {
     *frames = (struct cox_frames){.system = system, .rmsd = -1, .objective = -1};
+    frames->maximise = settings->agent.direction == COX_MAXIMISE && settings->agent.objective;
     frames->cutoff_nm = settings->features.contact_cutoff_A * 0.1;
     frames->state_radius_nm = settings->stop.convergence.state_radius_A * 0.1;
     int rc = cox_selection_init(&frames->points, system, settings->features.selection, err);

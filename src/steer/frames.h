@@ -8,6 +8,7 @@
 #ifndef COX_STEER_FRAMES_H
 #define COX_STEER_FRAMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/team.h"
@@ -33,6 +34,7 @@ struct cox_frames {
     struct cox_observable *observable[COX_FRAMES_MAX_OBSERVABLES];
     int rmsd;      /* column of rmsd_A, -1: none */
     int objective; /* column of the agent's objective, -1: none */
+    bool maximise; /* the objective */
 
     /* the frames */
     int64_t n, capacity;

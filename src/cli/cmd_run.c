@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/show_run.h"
+#include "steer/plan.h"
+#include "steer/run.h"
+
+struct run_options {
+    const char *output;
+    struct cox_option_texts set;
+    bool check, explain, markdown, json, quiet;
+};
+
+static int explain(bool markdown)
+{
+    struct cox_str text;
+    struct cox_err err = COX_ERR_INIT;
+    cox_str_init(&text, 1 << 20);
+    cox_config_explain(&text, &cox_settings_schema,
+                       markdown ? COX_CONFIG_MARKDOWN : COX_CONFIG_PLAIN);
+    int rc = cox_str_status(&text, &err);
+    fputs(rc ? "" : cox_str_text(&text), stdout);
+    cox_str_deinit(&text);
+    return rc ? COX_EXIT_FAILED : COX_EXIT_OK;
+}
+
+static void print_plan(const struct cox_plan *p, const struct cox_settings *s)
+{
+    char human[32];
+    printf("%s: %d atoms, %d replicas on %d threads (%s)\n", p->system, p->atoms, p->replicas,
+           p->threads, p->engine);
+    if (p->replicas % p->lane_width)
+        printf("  note: a vector holds %d replicas; a multiple of it costs the same per step\n",
+               p->lane_width);
+    if (p->reference[0])
+        printf("reference: %s; the start is %.2f Å away\n", p->reference, p->start_rmsd_A);
+    cox_clock_human(p->simulate_s, human, sizeof human);
+    printf("each round:\n  simulate  %d × %g ps at %g K, %g fs steps, %d frames: %s (%.0f ns/day)\n",
+           p->replicas, s->simulation.segment_ps, s->simulation.temperature_K,
+           s->simulation.timestep_fs, p->frames_per_round, human, p->ns_per_day);
+    if (p->parameters) {
+        cox_clock_human(p->train_s, human, sizeof human);
+        printf("  train     %lld parameters on %d×%d contact maps, every %d rounds: %s",
+               (long long)p->parameters, p->points, p->points, s->learn.retrain_every, human);
+        cox_clock_human(p->train_first_s, human, sizeof human);
+        printf(" (the first %s)\n", human);
+    }
+    if (p->steered)
+        printf("  agent     restarts %d of %d steered replicas; %d go unsteered\n", p->restarted,
+               p->steered, p->replicas - p->steered);
+    else
+        printf("  control   nobody is restarted\n");
+    cox_clock_human(p->total_s, human, sizeof human);
+    printf("at most %.0f rounds (%s), about %s, %.1f ns; frames file %.1f MB\n", p->rounds, p->limit,
+           human, p->rounds * p->ns_per_round, p->frames_mb);
+}
+
+static int print_plan_json(const struct cox_plan *p)
+{
+    struct cox_json *j = cox_json_object();
+    cox_json_set_text(j, "system", p->system);
+    cox_json_set_int(j, "atoms", p->atoms);
+    cox_json_set_int(j, "replicas", p->replicas);
+    cox_json_set_int(j, "threads", p->threads);
+    cox_json_set_number(j, "ns_per_day", p->ns_per_day);
+    cox_json_set_number(j, "ns_per_round", p->ns_per_round);
+    cox_json_set_number(j, "simulate_s", p->simulate_s);
+    cox_json_set_int(j, "frames_per_round", p->frames_per_round);
+    cox_json_set_int(j, "parameters", p->parameters);
+    cox_json_set_number(j, "train_first_s", p->train_first_s);
+    cox_json_set_number(j, "train_s", p->train_s);
+    cox_json_set_number(j, "round_s", p->round_s);
+    cox_json_set_int(j, "steered", p->steered);
+    cox_json_set_int(j, "restarted", p->restarted);
+    cox_json_set_number(j, "rounds", p->rounds);
+    cox_json_set_text(j, "limit", p->limit);
+    cox_json_set_number(j, "total_s", p->total_s);
+    cox_json_set_number(j, "frames_mb", p->frames_mb);
+    cox_json_set_number(j, "start_rmsd_A", p->start_rmsd_A);
+    char *text = cox_json_text(j, true);
+    fputs(text ? text : "", stdout);
+    cox_free(text);
+    cox_json_destroy(j);
+    return text ? COX_EXIT_OK : COX_EXIT_FAILED;
+}
+
+/* "fold.yaml" → "fold.run", beside it. */
+static void default_directory(const char *file, char *out, size_t size)
+{
+    size_t n = strlen(file);
+    if (cox_str_ends(file, ".yaml"))
+        n -= 5;
+    else if (cox_str_ends(file, ".yml"))
+        n -= 4;
+    snprintf(out, size, "%.*s.run", (int)n, file);
+}
+
+static int run_file(const char *file, const struct run_options *o, struct cox_arena *arena)
+{
+    struct cox_err err = COX_ERR_INIT;
+    struct cox_settings settings;
+    struct cox_config *config = NULL;
+    char directory[PATH_MAX];
+    int rc = cox_settings_load(&settings, &config, file, o->set.items, o->set.n, arena, &err);
+    if (rc) {
+        fprintf(stderr, "cox: %s\n", err.text);
+        return COX_EXIT_USAGE;
+    }
+    if (o->check) {
+        struct cox_plan plan;
+        rc = cox_plan_make(&plan, &settings, config, &err);
+        if (rc) {
+            fprintf(stderr, "cox: %s\n", err.text);
+            return COX_EXIT_USAGE;
+        }
+        if (o->json)
+            return print_plan_json(&plan);
+        print_plan(&plan, &settings);
+        return COX_EXIT_OK;
+    }
+    if (o->output)
+        snprintf(directory, sizeof directory, "%s", o->output);
+    else if (settings.output)
+        snprintf(directory, sizeof directory, "%s", settings.output);
+    else
+        default_directory(file, directory, sizeof directory);
+    struct cox_show_run show;
+    struct cox_steer_outcome outcome;
+    cox_show_run_init(&show, o->json || o->quiet);
+    struct cox_steer_hooks hooks = {cox_show_run_progress, &show, cox_interrupt_watch()};
+    rc = cox_steer_run(&outcome, &settings, config, directory, &hooks, &err);
+    return cox_show_run_end(&show, rc, &outcome, directory, o->json, &err);
+}
+
+int cox_cmd_run(int argc, char **argv)
+{
+    struct run_options o = {0};
+    const struct cox_option options[] = {
+        {"output", 'o', COX_OPT_TEXT, &o.output, "DIR", "directory of the results", 0, 0},
+        {"set", 0, COX_OPT_TEXTS, &o.set, "KEY=VALUE",
+         "overrules one key of the file, e.g. seed=2; may be repeated", 0, 0},
+        {"check", 0, COX_OPT_FLAG, &o.check, NULL,
+         "check the file and print the plan; nothing is run or written", 0, 0},
+        {"explain", 0, COX_OPT_FLAG, &o.explain, NULL, "print every key of the file", 0, 0},
+        {"markdown", 0, COX_OPT_FLAG, &o.markdown, NULL, "with --explain: as Markdown", 0, 0},
+        {"json", 0, COX_OPT_FLAG, &o.json, NULL, "print the result as JSON, no progress", 0, 0},
+        {"quiet", 'q', COX_OPT_FLAG, &o.quiet, NULL, "no progress", 0, 0},
+    };
+    const struct cox_usage usage = {
+        .synopsis = "cox run FILE.yaml [-o DIR] [options]",
+        .description =
+            "Drives an ensemble of simulations with a learned model: simulate, train, find outliers,\n"
+            "restart, round after round, until the fold is found. 'cox resume DIR' goes on after an\n"
+            "interruption of any kind.\n\n"
+            "A minimal FILE.yaml:\n"
+            "  system: protein.system.h5      # made by 'cox prepare'\n"
+            "  reference: {path: folded.pdb}\n"
+            "  agent: {objective: rmsd_A}\n"
+            "  stop: {simulated_ns: 100, target: {rmsd_A: 2}}",
+        .options = options,
+        .n_options = (int)(sizeof options / sizeof options[0]),
+        .min_operands = 0,
+        .max_operands = 1,
+    };
+    int operands;
+    int code = cox_options_parse(&usage, argc, argv, &operands);
+    if (code >= 0)
+        return code;
+    if (o.explain)
+        return explain(o.markdown);
+    if (!operands) {
+        fprintf(stderr, "cox: a configuration file is missing\nusage: %s\n", usage.synopsis);
+        return COX_EXIT_USAGE;
+    }
+    struct cox_arena *arena = cox_arena_create();
+    if (!arena) {
+        fprintf(stderr, "cox: out of memory\n");
+        return COX_EXIT_FAILED;
+    }
+    code = run_file(argv[1], &o, arena);
+    cox_arena_destroy(arena);
+    return code;
+}
