@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "h5/h5.h"
 #include "molecule/pdb.h"
+#include "molecule/residues.h"
 #include "molecule/topology.h"
 
 #define TRAJECTORY "/particles/trajectory/position/value"
@@ -94,12 +95,21 @@ static int read_source(struct cox_system **out, const char *path, int model, str
 
 /* ---- pairing ---- */
 
+/* The PDB's name, whatever the protonation; Amber's termini NALA and CALA lose their first letter.
+ */
+static const char *standard_name(const char *name)
+{
+    const char *standard = cox_residue_standard(name);
+    if (!standard && strlen(name) == 4 && (name[0] == 'N' || name[0] == 'C'))
+        standard = cox_residue_standard(name + 1);
+    return standard;
+}
+
 static bool same_residue(const char *a, const char *b)
 {
-    char letter = cox_residue_letter(a);
-    if (!strcmp(a, b))
-        return true;
-    return letter && letter != 'X' && letter == cox_residue_letter(b);
+    const char *first = standard_name(a);
+    const char *second = standard_name(b);
+    return !strcmp(first ? first : a, second ? second : b);
 }
 
 /* pair[i]: the file's residue of the system's residue i, or -1. Returns how many names agree. */
@@ -158,13 +168,13 @@ static const char *plain_name(const char *name, const char *residue)
 {
     static const char *const same[][2] = {{"OT1", "O"},   {"OC1", "O"},   {"O1", "O"},
                                           {"OT2", "OXT"}, {"OC2", "OXT"}, {"O2", "OXT"}};
-    char letter = cox_residue_letter(residue);
-    if (!letter || letter == 'X')
+    const char *standard = standard_name(residue);
+    if (!standard || cox_residue_is_cap(standard))
         return name;
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
         if (!strcmp(name, same[i][0]))
             return same[i][1];
-    if (letter == 'I' && !strcmp(name, "CD"))
+    if (!strcmp(standard, "ILE") && !strcmp(name, "CD"))
         return "CD1";
     return name;
 }

@@ -9,13 +9,13 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "molecule/elements.h"
+#include "molecule/residues.h"
 
 #define MAX_DEPTH 64
 #define TOKEN_SIZE 64
@@ -81,15 +81,9 @@ static int find(const struct parser *p, const char *const *names, int n)
 
 static bool is_amino_acid(const char *name)
 {
-    static const char known[] =
-        " ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL ASH CYM "
-        "CYX GLH HID HIE HIP HSD HSE HSP LYN ACE NME NH2 NHE NMA MSE SEC PYL ";
-    char padded[COX_NAME_SIZE + 2];
-    snprintf(padded, sizeof padded, " %s ", name);
-    if (name[0] && strstr(known, padded))
-        return true;
     /* Amber's termini: NALA, CALA */
-    return strlen(name) == 4 && (name[0] == 'N' || name[0] == 'C') && is_amino_acid(name + 1);
+    bool terminal = strlen(name) == 4 && (name[0] == 'N' || name[0] == 'C');
+    return cox_residue_standard(name) || (terminal && cox_residue_standard(name + 1));
 }
 
 static bool is_hydrogen(const struct cox_system *s, int atom)
