@@ -40,12 +40,17 @@ void cox_clock_utc(char *text, size_t size)
 
 void cox_clock_human(double seconds, char *text, size_t size)
 {
-    if (!isfinite(seconds) || seconds < 0)
+    if (!isfinite(seconds) || seconds < 0) {
         snprintf(text, size, "?");
-    else if (seconds < 60)
+        return;
+    }
+    if (seconds < 59.95) { /* what would round to 60.0 is a minute */
         snprintf(text, size, "%.1f s", seconds);
-    else if (seconds < 3600)
-        snprintf(text, size, "%d min %02d s", (int)(seconds / 60), (int)seconds % 60);
+        return;
+    }
+    long long whole = seconds < 1e15 ? llround(seconds) : (long long)1e15;
+    if (whole < 3600)
+        snprintf(text, size, "%d min %02d s", (int)(whole / 60), (int)(whole % 60));
     else
-        snprintf(text, size, "%d h %02d min", (int)(seconds / 3600), (int)(seconds / 60) % 60);
+        snprintf(text, size, "%lld h %02d min", whole / 3600, (int)(whole / 60 % 60));
 }

@@ -128,8 +128,11 @@ int cox_file_replace(const char *path, const void *bytes, size_t length, struct 
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return cox_err_errno(err, "cannot write '%s'", path);
-    if (write_all(fd, bytes, length) || close(fd)) {
-        int rc = cox_err_errno(err, "cannot write '%s'", path);
+    int failed = write_all(fd, bytes, length);
+    int rc = failed ? cox_err_errno(err, "cannot write '%s'", path) : COX_OK;
+    if (close(fd) && !rc)
+        rc = cox_err_errno(err, "cannot write '%s'", path);
+    if (rc) {
         unlink(temporary);
         return rc;
     }

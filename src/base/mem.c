@@ -24,7 +24,7 @@ void *cox_alloc(size_t n, size_t size)
     size_t bytes;
     size_t total;
     if (must_fail() || __builtin_mul_overflow(n, size, &bytes) ||
-        __builtin_add_overflow(bytes, 2 * ALIGNMENT - 1, &total))
+        __builtin_add_overflow(bytes, 2 * ALIGNMENT - 1, &total) || total > PTRDIFF_MAX)
         return NULL;
     total -= total % ALIGNMENT;
     char *raw = aligned_alloc(ALIGNMENT, total);
@@ -131,7 +131,10 @@ void *cox_arena_alloc(struct cox_arena *arena, size_t n, size_t size)
     struct chunk *c = arena->chunks;
     if (!c || c->size - c->used < bytes) {
         size_t room = bytes > ARENA_CHUNK ? bytes : ARENA_CHUNK;
-        c = cox_alloc(1, sizeof *c + room);
+        size_t total;
+        if (__builtin_add_overflow(sizeof *c, room, &total))
+            return NULL;
+        c = cox_alloc(1, total);
         if (!c)
             return NULL;
         c->size = room;
