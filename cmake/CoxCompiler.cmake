@@ -7,7 +7,7 @@ target_include_directories(cox_flags INTERFACE
 target_compile_definitions(cox_flags INTERFACE _GNU_SOURCE COX_VERSION="${PROJECT_VERSION}")
 target_compile_options(cox_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wno-format-truncation -Wvla -Wundef
-  -fno-math-errno -ffp-contract=off>)
+  -fno-math-errno $<$<NOT:$<BOOL:$<TARGET_PROPERTY:COX_KERNELS>>>:-ffp-contract=off>>)
 if(COX_WERROR)
   target_compile_options(cox_flags INTERFACE -Werror)
 endif()

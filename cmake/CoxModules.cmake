@@ -13,6 +13,8 @@ function(cox_isa_objects module out)
       add_library(${lib} OBJECT ${kernels})
       target_link_libraries(${lib} PRIVATE cox_flags)
       target_compile_definitions(${lib} PRIVATE COX_ISA=${isa} COX_ISA_${isa}=1)
+      # cox_flags comes after a target's own options and would switch FMA contraction off again
+      set_target_properties(${lib} PROPERTIES COX_KERNELS ON)
       target_compile_options(${lib} PRIVATE ${COX_ISA_COMMON_FLAGS} ${COX_ISA_FLAGS_${isa}})
       list(APPEND objects $<TARGET_OBJECTS:${lib}>)
     endforeach()
