@@ -266,6 +266,8 @@ int cox_h5_append(struct cox_h5 *file, const char *name, enum cox_h5_type type, 
     if (set < 0)
         goto out;
     rc = shape_of(file, set, name, &rank, dims, err);
+    if (!rc && rank < 1)
+        rc = cox_err_set(err, COX_EINVAL, "%s: '%s' has no rows to append to", file->path, name);
     if (!rc) {
         hsize_t size[COX_H5_MAX_RANK];
         hid_t memory;
@@ -327,9 +329,9 @@ int cox_h5_truncate(struct cox_h5 *file, const char *name, int64_t n, struct cox
     if (set < 0)
         goto out;
     rc = shape_of(file, set, name, &rank, dims, err);
-    if (!rc && (n < 0 || n > dims[0]))
+    if (!rc && (rank < 1 || n < 0 || n > dims[0]))
         rc = cox_err_set(err, COX_EINVAL, "%s: cannot cut '%s' to %lld rows, it has %lld",
-                         file->path, name, (long long)n, (long long)dims[0]);
+                         file->path, name, (long long)n, rank < 1 ? 0LL : (long long)dims[0]);
     if (!rc) {
         hsize_t size[COX_H5_MAX_RANK];
         to_hsize(rank, dims, size);
