@@ -192,7 +192,7 @@ static int parse_field(struct parser *p, enum field field, uint8_t *out)
     for (; !ends_values(p); advance(p)) {
         long long low = 0;
         long long high = 0;
-        if (is(p, "not"))
+        if (is(p, "not") || find(p, fields, COUNT(fields)) >= 0)
             return fail(p, "'and' or 'or'");
         if (numeric && !parse_range(p->token, &low, &high))
             return fail(p, allowed);

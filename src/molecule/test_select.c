@@ -88,7 +88,7 @@ static void test_errors(void **state)
     (void)state;
     expect_error("", "column 1: ends where 'all'");
     expect_error("name", "column 5: ends where a name");
-    expect_error("name CA an resid 2", "selects none of the");
+    expect_error("name CA an resid 2", "column 12: 'resid' where 'and' or 'or'");
     expect_error("nmae CA", "column 1: 'nmae' where 'all'");
     expect_error("resid A", "column 7: 'A' where a residue number");
     expect_error("resid 8-3", "column 7: '8-3'");

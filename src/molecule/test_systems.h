@@ -61,7 +61,7 @@ static inline struct cox_system *system_from_pdb(const char *path)
  * walk. Atoms of glycine: N H CA C O. */
 static inline struct cox_system *system_of_glycines(int n, int first)
 {
-    static const char *const names[5] = {"N", "H", "CA", "C", "O"};
+    static const char *const names[8] = {"N", "H", "CA", "C", "O", "OW", "HW1", "HW2"};
     static const int elements[5] = {7, 1, 6, 6, 8};
     struct cox_err err = COX_ERR_INIT;
     struct cox_system *s = NULL;
@@ -78,8 +78,7 @@ static inline struct cox_system *system_of_glycines(int n, int first)
     }
     for (int i = 0; i < s->n_atoms; i++) {
         bool water = i >= 5 * n;
-        snprintf(s->atom_name[i], COX_NAME_SIZE, "%s",
-                 water ? (i == 5 * n ? "OW" : "HW") : names[i % 5]);
+        snprintf(s->atom_name[i], COX_NAME_SIZE, "%s", names[water ? 5 + i - 5 * n : i % 5]);
         s->element[i] = water ? (i == 5 * n ? 8 : 1) : elements[i % 5];
         s->residue[i] = water ? n : i / 5;
         s->mass_u[i] = 12;
@@ -115,10 +114,9 @@ static inline void move_frame(float (*x)[3], int n, uint64_t seed)
     for (int k = 0; k < 4; k++)
         q[k] /= sqrt(norm);
     const double w = q[0], a = q[1], b = q[2], c = q[3];
-    const double r[3][3] = {
-        {1 - 2 * (b * b + c * c), 2 * (a * b - w * c), 2 * (a * c + w * b)},
-        {2 * (a * b + w * c), 1 - 2 * (a * a + c * c), 2 * (b * c - w * a)},
-        {2 * (a * c - w * b), 2 * (b * c + w * a), 1 - 2 * (a * a + b * b)}};
+    const double r[3][3] = {{1 - 2 * (b * b + c * c), 2 * (a * b - w * c), 2 * (a * c + w * b)},
+                            {2 * (a * b + w * c), 1 - 2 * (a * a + c * c), 2 * (b * c - w * a)},
+                            {2 * (a * c - w * b), 2 * (b * c + w * a), 1 - 2 * (a * a + b * b)}};
     const double shift[3] = {cox_rng_normal(&rng), cox_rng_normal(&rng), cox_rng_normal(&rng)};
     for (int i = 0; i < n; i++) {
         const double y[3] = {(double)x[i][0], (double)x[i][1], (double)x[i][2]};
