@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "learn/distance.h"
 
-extern const struct cox_distance_kernels cox_distance_sse2, cox_distance_avx2, cox_distance_avx512;
+#include "kern/isa.h"
 
-const struct cox_distance_kernels *cox_distance(void)
+#define DECLARE(isa) extern const struct cox_distance_kernels cox_distance_##isa;
+COX_ISA_LIST(DECLARE)
+#define ENTRY(isa) &cox_distance_##isa,
+static const struct cox_distance_kernels *const tables[] = {COX_ISA_LIST(ENTRY)};
+
+int cox_distance_select(const struct cox_distance_kernels **out, const char *isa,
+                        struct cox_err *err)
 {
-    return __builtin_cpu_supports("avx512f") ? &cox_distance_avx512
-           : __builtin_cpu_supports("avx2")  ? &cox_distance_avx2
-                                             : &cox_distance_sse2;
+    int index;
+    const int rc = cox_isa_select(&index, isa, err);
+    if (!rc)
+        *out = tables[index];
+    return rc;
 }

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "cox/err.h"
+
 #define COX_DISTANCE_LANES 16
 #define COX_DISTANCE_LEAF 64
 /* Coordinate of a place without a point: at an infinite distance of everything. */
@@ -23,7 +25,8 @@ struct cox_distance_kernels {
     void (*group)(float *out, const float *points, int n, int d, const float *centres);
 };
 
-/* The best for this machine, or what COX_ISA asks for. */
-const struct cox_distance_kernels *cox_distance(void);
+/* `isa` NULL: what $COX_ISA asks for, else the best that runs here. */
+int cox_distance_select(const struct cox_distance_kernels **out, const char *isa,
+                        struct cox_err *err) COX_MUST_CHECK;
 
 #endif

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "learn/distance.h"
 
-#if defined(COX_ISA_avx512)
-#define LANES 16
-#elif defined(COX_ISA_avx2)
-#define LANES 8
-#else
-#define LANES 4
-#endif
+#include "kern/isa.h"
+
+#define LANES COX_LANES
 #define PER_GROUP (COX_DISTANCE_LANES / LANES)
 #define PER_STRIP (4 * LANES) /* points of a leaf that are in registers at a time */
 
@@ -114,8 +110,6 @@ static void group_distances(float *out, const float *points, int n, int d, const
     }
 }
 
-#define NAME_(isa) cox_distance_##isa
-#define NAME(isa) NAME_(isa)
-extern const struct cox_distance_kernels NAME(COX_ISA);
-const struct cox_distance_kernels NAME(COX_ISA) = {leaf_distances, nearest_centres,
-                                                   group_distances};
+extern const struct cox_distance_kernels COX_ISA_SYMBOL(cox_distance);
+const struct cox_distance_kernels COX_ISA_SYMBOL(cox_distance) = {leaf_distances, nearest_centres,
+                                                                  group_distances};

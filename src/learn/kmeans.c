@@ -58,7 +58,9 @@ static int work_init(struct work *w, const float *points, int n, int d, int k,
     w->k = k;
     w->groups = (k + LANES - 1) / LANES;
     w->team = team;
-    w->kernels = cox_distance();
+    const int rc = cox_distance_select(&w->kernels, NULL, err);
+    if (rc)
+        return rc;
     w->centres = cox_alloc(kd, sizeof *w->centres);
     w->packed = cox_alloc((size_t)w->groups * (size_t)d * LANES, sizeof *w->packed);
     w->label = cox_alloc(many, sizeof *w->label);

@@ -131,14 +131,18 @@ int cox_neighbours_create(struct cox_neighbours **out, const float *points, int 
     int rc = check_points(points, n, d, err);
     if (rc)
         return rc;
+    const struct cox_distance_kernels *kernels;
+    rc = cox_distance_select(&kernels, NULL, err);
+    if (rc)
+        return rc;
     struct cox_neighbours *index = cox_alloc(1, sizeof *index);
     int *order = cox_alloc((size_t)n, sizeof *order);
     if (!index || !order)
         goto no_memory;
     index->n = n;
     index->d = d;
+    index->kernels = kernels;
     index->leaves = (n + COX_LEAF - 1) / COX_LEAF;
-    index->kernels = cox_distance();
     const size_t leaves = (size_t)index->leaves;
     index->id = cox_alloc(leaves * COX_LEAF, sizeof *index->id);
     index->block = cox_alloc(leaves * COX_LEAF * (size_t)d, sizeof *index->block);
