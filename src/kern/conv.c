@@ -13,7 +13,8 @@ int cox_conv_coarse_side(int side, int stride)
 
 size_t cox_conv_map_floats(int height, int width, int channels, int halo)
 {
-    return (size_t)(height + 2 * halo) * (size_t)(width + 2 * halo) * (size_t)channels + TAIL_FLOATS;
+    return (size_t)(height + 2 * halo) * (size_t)(width + 2 * halo) * (size_t)channels +
+           TAIL_FLOATS;
 }
 
 size_t cox_conv_map_offset(int y, int x, int width, int channels, int halo)
@@ -31,7 +32,7 @@ static float finish(const struct cox_conv_epilogue *e, double value, int channel
 {
     if (e && e->bias)
         value += (double)e->bias[channel];
-    if (e && e->relu && !(value > 0))
+    if (e && e->relu && value < 0)
         value = 0;
     if (e && e->mask && !(e->mask[at] > 0))
         value = 0;
@@ -59,8 +60,7 @@ void cox_conv_forward_ref(const struct cox_conv_shape *s, const float *weights, 
                               fx = under(s, x, i % s->kernel, s->width);
                     if (fy < 0 || fx < 0)
                         continue;
-                    const float *f =
-                        fine + cox_conv_map_offset(fy, fx, s->width, s->fine, s->halo);
+                    const float *f = fine + cox_conv_map_offset(fy, fx, s->width, s->fine, s->halo);
                     for (int c = 0; c < s->fine; c++)
                         a += (double)f[c] * (double)weights[(i * s->fine + c) * s->coarse + o];
                 }

@@ -7,17 +7,18 @@
  * with zeros outside. A transposed convolution is the same relation read the other way: its forward
  * pass is cox_conv's backward-data, so both kinds of layer use these three kernels.
  *
- * Layout: NHWC with a ring of `halo` zero pixels around each map, [height + 2 halo][width + 2 halo][c],
- * so that no kernel tests for the border. Kernels write the interior only: whoever allocates a map
- * zeroes it once (cox_conv_map_floats of zeros) and the ring stays zero. Pointers are to the start of
- * the map, ring included.
- * Weights: [ky][kx][fine][coarse]; kernels that contract channels read them packed.
- * Threads: every function is pure but for its outputs. */
+ * Layout: NHWC with a ring of `halo` zero pixels around each map, [height + 2 halo][width + 2
+ * halo][c], so that no kernel tests for the border. Kernels write the interior only: whoever
+ * allocates a map zeroes it once (cox_conv_map_floats of zeros) and the ring stays zero. Pointers
+ * are to the start of the map, ring included. Weights: [ky][kx][fine][coarse]; kernels that
+ * contract channels read them packed. Threads: every function is pure but for its outputs. */
 #ifndef COX_KERN_CONV_H
 #define COX_KERN_CONV_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "cox/err.h"
 
 struct cox_conv_shape {
     int height, width; /* of the fine map, without ring */
@@ -62,12 +63,13 @@ struct cox_conv_kernels {
     void (*backward_weights)(const struct cox_conv_shape *shape, const float *fine,
                              const float *coarse, float *weights);
     /* sums[c] += Σ_{y,x} map[y][x][c]: the gradient by a bias. */
-    void (*sum_pixels)(int height, int width, int channels, int halo, const float *map, float *sums);
+    void (*sum_pixels)(int height, int width, int channels, int halo, const float *map,
+                       float *sums);
 };
 
-/* The kernels of an instruction set; NULL: the best that runs here, or $COX_ISA. NULL is returned for
- * a name that is unknown or does not run on this machine. Static storage. */
-const struct cox_conv_kernels *cox_conv_kernels_get(const char *isa);
+/* The kernels of an instruction set; NULL: the best that runs here, or $COX_ISA. NULL, with
+ * `err` set, for a name that is unknown or does not run on this machine. Static storage. */
+const struct cox_conv_kernels *cox_conv_kernels_get(const char *isa, struct cox_err *err);
 
 /* Plain references, accumulated in double. */
 void cox_conv_forward_ref(const struct cox_conv_shape *shape, const float *weights,

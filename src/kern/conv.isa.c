@@ -2,73 +2,38 @@
 /* Direct convolution, compiled once per instruction set.
  *
  * Data kernels (forward, backward-data): a tile of TILE pixels × 2 vectors of result channels lives
- * in registers; for every filter tap and contracted channel, 2 weight loads and TILE broadcasts feed
- * 2·TILE fused multiply-adds. Both directions, any stride: a list of taps per result row (where the
- * pixel under the tap is, where its weights are). With a stride, the fine columns of one phase share
- * their taps, so backward-data skips the zeros that a dilated map would have.
- * Weight kernel: 6 (column tap, channel) rows × ROW_VECTORS vectors of dw in registers, pixels
- * streamed; rows are done in chunks that stay in the first-level cache. */
+ * in registers; for every filter tap and contracted channel, 2 weight loads and TILE broadcasts
+ * feed 2·TILE fused multiply-adds. Both directions, any stride: a list of taps per result row
+ * (where the pixel under the tap is, where its weights are). With a stride, the fine columns of one
+ * phase share their taps, so backward-data skips the zeros that a dilated map would have. Weight
+ * kernel: 6 (column tap, channel) rows × ROW_VECTORS vectors of dw in registers, pixels streamed;
+ * rows are done in chunks that stay in the first-level cache. */
 #include "kern/conv.h"
-
-#include <stdint.h>
+#include "kern/unaligned.h"
 
 #if defined(COX_ISA_avx512)
-#define LANES 16
 #define TILE 14
 #define ROW_VECTORS 4
 #elif defined(COX_ISA_avx2)
-#define LANES 8
 #define TILE 6
 #define ROW_VECTORS 2
 #elif defined(COX_ISA_neon)
-#define LANES 4
 #define TILE 12
 #define ROW_VECTORS 4
 #else
-#define LANES 4
 #define TILE 5
 #define ROW_VECTORS 2
 #endif
-#define BLOCK (2 * LANES)     /* result channels of a packed block */
-#define DOT_CHANNELS 2        /* up to so many result channels: dot products over channels instead */
-#define DOT_TILE 8            /* pixels of a dot tile */
-#define ROW_TILE 6            /* dw rows of a weight tile */
+#define BLOCK (2 * COX_LANES) /* result channels of a packed block */
+#define DOT_CHANNELS 2 /* up to so many result channels: dot products over channels instead */
+#define DOT_TILE 8     /* pixels of a dot tile */
+#define ROW_TILE 6     /* dw rows of a weight tile */
 #define CHUNK_BYTES (32 << 10) /* of both maps in a chunk of the weight kernel */
 
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t vec_int __attribute__((vector_size(4 * LANES)));
-typedef float vec_any __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *p)
-{
-    return *(const vec_any *)p;
-}
-
-INLINE void store(float *p, vec a)
-{
-    *(vec_any *)p = a;
-}
-
-INLINE vec splat(float a)
-{
-    return a - (vec){0};
-}
-
 /* a where m > 0, else 0. */
-INLINE vec where_positive(vec m, vec a)
+COX_VINLINE vf where_positive(vf m, vf a)
 {
-    return (vec)((vec_int)a & (vec_int)(m > 0));
-}
-
-INLINE float sum(vec a)
-{
-    float s[LANES], t = 0;
-    store(s, a);
-    for (int i = 0; i < LANES; i++)
-        t += s[i];
-    return t;
+    return vf_keep(vf_lt((vf){0}, m), a);
 }
 
 /* One tap of a result row: offsets in floats from the tile's first source pixel and into a block's
@@ -89,24 +54,24 @@ struct tile {
     bool relu;
 };
 
-INLINE void finish(const struct tile *t, vec a, const float *bias, const float *mask, float *result,
-                   int keep)
+COX_VINLINE void finish(const struct tile *t, vf a, const float *bias, const float *mask,
+                        float *result, int keep)
 {
-    if (keep >= LANES) {
+    if (keep >= COX_LANES) {
         if (bias)
             a += load(bias);
         if (t->relu)
-            a = where_positive(a, a);
+            a = vf_select(vf_lt(a, (vf){0}), (vf){0}, a); /* a NaN must stay visible */
         if (mask)
             a = where_positive(load(mask), a);
         store(result, a);
         return;
     }
-    float part[LANES];
+    float part[COX_LANES];
     store(part, a);
     for (int i = 0; i < keep; i++) {
         float b = part[i] + (bias ? bias[i] : 0);
-        if (t->relu && !(b > 0))
+        if (t->relu && b < 0)
             b = 0;
         if (mask && !(mask[i] > 0))
             b = 0;
@@ -114,41 +79,42 @@ INLINE void finish(const struct tile *t, vec a, const float *bias, const float *
     }
 }
 
-/* PIXELS × 2 vectors. Every third source pixel has a pointer of its own, so that the addresses of the
- * broadcasts are base, base + step, base + 2·step: what x86 can encode. */
-#define DEFINE_TILE(PIXELS)                                                                        \
-    static void tile_##PIXELS(const struct tile *t, const float *source, const float *weights,     \
-                              float *result)                                                       \
-    {                                                                                              \
-        enum { BASES = (PIXELS + 2) / 3 };                                                         \
-        vec a[PIXELS][2];                                                                          \
-        const ptrdiff_t step = t->source_step;                                                     \
-        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++) a[p][0] = a[p][1] = (vec){0};    \
-        for (int k = 0; k < t->n_taps; k++) {                                                      \
-            const float *w = weights + t->taps[k].weights;                                         \
-            const float *x[BASES];                                                                 \
-            _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b] =                        \
-                source + t->taps[k].source + 3 * b * step;                                         \
-            for (int c = 0; c < t->channels; c++) {                                                \
-                const vec w0 = load(w), w1 = load(w + LANES);                                      \
-                w += BLOCK;                                                                        \
-                _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                          \
-                {                                                                                  \
-                    const vec s = splat(x[p / 3][p % 3 * step]);                                   \
-                    a[p][0] += s * w0;                                                             \
-                    a[p][1] += s * w1;                                                             \
-                }                                                                                  \
-                _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b]++;                   \
-            }                                                                                      \
-        }                                                                                          \
-        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                                  \
-        {                                                                                          \
-            const ptrdiff_t o = p * t->result_step;                                                \
-            finish(t, a[p][0], t->bias, t->mask ? t->mask + o : NULL, result + o, t->keep);        \
-            if (t->keep > LANES)                                                                   \
-                finish(t, a[p][1], t->bias ? t->bias + LANES : NULL,                               \
-                       t->mask ? t->mask + o + LANES : NULL, result + o + LANES, t->keep - LANES); \
-        }                                                                                          \
+/* PIXELS × 2 vectors. Every third source pixel has a pointer of its own, so that the addresses of
+ * the broadcasts are base, base + step, base + 2·step: what x86 can encode. */
+#define DEFINE_TILE(PIXELS)                                                                    \
+    static void tile_##PIXELS(const struct tile *t, const float *source, const float *weights, \
+                              float *result)                                                   \
+    {                                                                                          \
+        enum { BASES = (PIXELS + 2) / 3 };                                                     \
+        vf a[PIXELS][2];                                                                       \
+        const ptrdiff_t step = t->source_step;                                                 \
+        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++) a[p][0] = a[p][1] = (vf){0}; \
+        for (int k = 0; k < t->n_taps; k++) {                                                  \
+            const float *w = weights + t->taps[k].weights;                                     \
+            const float *x[BASES];                                                             \
+            _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b] =                    \
+                source + t->taps[k].source + 3 * b * step;                                     \
+            for (int c = 0; c < t->channels; c++) {                                            \
+                const vf w0 = load(w), w1 = load(w + COX_LANES);                               \
+                w += BLOCK;                                                                    \
+                _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                      \
+                {                                                                              \
+                    const vf s = vf_set1(x[p / 3][p % 3 * step]);                              \
+                    a[p][0] += s * w0;                                                         \
+                    a[p][1] += s * w1;                                                         \
+                }                                                                              \
+                _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b]++;               \
+            }                                                                                  \
+        }                                                                                      \
+        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                              \
+        {                                                                                      \
+            const ptrdiff_t o = p * t->result_step;                                            \
+            finish(t, a[p][0], t->bias, t->mask ? t->mask + o : NULL, result + o, t->keep);    \
+            if (t->keep > COX_LANES)                                                           \
+                finish(t, a[p][1], t->bias ? t->bias + COX_LANES : NULL,                       \
+                       t->mask ? t->mask + o + COX_LANES : NULL, result + o + COX_LANES,       \
+                       t->keep - COX_LANES);                                                   \
+        }                                                                                      \
     }
 
 DEFINE_TILE(1)
@@ -175,32 +141,32 @@ DEFINE_TILE(14)
 typedef void tile_kernel(const struct tile *t, const float *source, const float *weights,
                          float *result);
 static tile_kernel *const tiles[TILE + 1] = {
-    NULL,   tile_1, tile_2, tile_3,  tile_4,  tile_5,
+    NULL,    tile_1,  tile_2, tile_3,  tile_4,  tile_5,
 #if TILE >= 6
     tile_6,
 #endif
 #if TILE >= 12
-    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12,
+    tile_7,  tile_8,  tile_9, tile_10, tile_11, tile_12,
 #endif
 #if TILE >= 14
     tile_13, tile_14,
 #endif
 };
 
-/* Up to DOT_TILE pixels of one result channel: dot products over the contracted channels. The packed
- * weights of a result channel are [tap][channel]. */
-INLINE void dot_pixels(const struct tile *t, const float *source, const float *weights,
-                       float *result, int pixels)
+/* Up to DOT_TILE pixels of one result channel: dot products over the contracted channels. The
+ * packed weights of a result channel are [tap][channel]. */
+COX_VINLINE void dot_pixels(const struct tile *t, const float *source, const float *weights,
+                            float *result, int pixels)
 {
-    vec a[DOT_TILE];
+    vf a[DOT_TILE];
     float rest[DOT_TILE] = {0};
     for (int p = 0; p < pixels; p++)
-        a[p] = (vec){0};
-    const int whole = t->channels / LANES * LANES;
+        a[p] = (vf){0};
+    const int whole = t->channels / COX_LANES * COX_LANES;
     for (int k = 0; k < t->n_taps; k++) {
         const float *w = weights + t->taps[k].weights, *x = source + t->taps[k].source;
-        for (int c = 0; c < whole; c += LANES) {
-            const vec wc = load(w + c);
+        for (int c = 0; c < whole; c += COX_LANES) {
+            const vf wc = load(w + c);
             for (int p = 0; p < pixels; p++)
                 a[p] += wc * load(x + p * t->source_step + c);
         }
@@ -209,8 +175,8 @@ INLINE void dot_pixels(const struct tile *t, const float *source, const float *w
                 rest[p] += w[c] * x[p * t->source_step + c];
     }
     for (int p = 0; p < pixels; p++) {
-        float b = sum(a[p]) + rest[p] + (t->bias ? t->bias[0] : 0);
-        if (t->relu && !(b > 0))
+        float b = vf_sum(a[p]) + rest[p] + (t->bias ? t->bias[0] : 0);
+        if (t->relu && b < 0)
             b = 0;
         if (t->mask && !(t->mask[p * t->result_step] > 0))
             b = 0;
@@ -267,18 +233,22 @@ static void forward(const struct cox_conv_shape *s, const float *packed, const f
               width = cox_conv_coarse_side(s->width, s->stride);
     const bool dot = s->coarse <= DOT_CHANNELS;
     const ptrdiff_t tap_floats = (ptrdiff_t)s->fine * (dot ? 1 : BLOCK);
-    struct direction d = {s->fine, s->coarse, fine, packed, coarse, epilogue,
-                          (size_t)(k * k * tap_floats)};
+    struct direction d = {
+        s->fine, s->coarse, fine, packed, coarse, epilogue, (size_t)(k * k * tap_floats)};
     struct tap taps[COX_CONV_MAX_KERNEL * COX_CONV_MAX_KERNEL];
     const ptrdiff_t row = (ptrdiff_t)(s->width + 2 * s->halo) * s->fine;
     for (int i = 0; i < k * k; i++)
         taps[i] = (struct tap){i / k * row + (ptrdiff_t)(i % k) * s->fine, i * tap_floats};
-    struct tile t = {.taps = taps, .n_taps = k * k, .channels = s->fine,
-                     .source_step = (ptrdiff_t)s->stride * s->fine, .result_step = s->coarse,
+    struct tile t = {.taps = taps,
+                     .n_taps = k * k,
+                     .channels = s->fine,
+                     .source_step = (ptrdiff_t)s->stride * s->fine,
+                     .result_step = s->coarse,
                      .relu = epilogue && epilogue->relu};
     for (int y = 0; y < height; y++) {
         const int top = y * s->stride - k / 2;
-        run_pixels(&d, &t, (ptrdiff_t)(top + s->halo) * row + (ptrdiff_t)(s->halo - k / 2) * s->fine,
+        run_pixels(&d, &t,
+                   (ptrdiff_t)(top + s->halo) * row + (ptrdiff_t)(s->halo - k / 2) * s->fine,
                    (ptrdiff_t)cox_conv_map_offset(y, 0, width, s->coarse, s->halo), width);
     }
 }
@@ -303,11 +273,13 @@ static void backward_data(const struct cox_conv_shape *s, const float *packed, c
     const int k = s->kernel, width = cox_conv_coarse_side(s->width, s->stride);
     const bool dot = s->fine <= DOT_CHANNELS;
     const ptrdiff_t tap_floats = (ptrdiff_t)s->coarse * (dot ? 1 : BLOCK);
-    struct direction d = {s->coarse, s->fine, coarse, packed, fine, epilogue,
-                          (size_t)(k * k * tap_floats)};
+    struct direction d = {
+        s->coarse, s->fine, coarse, packed, fine, epilogue, (size_t)(k * k * tap_floats)};
     const ptrdiff_t row = (ptrdiff_t)(width + 2 * s->halo) * s->coarse;
     struct tap taps[COX_CONV_MAX_KERNEL * COX_CONV_MAX_KERNEL];
-    struct tile t = {.taps = taps, .channels = s->coarse, .source_step = s->coarse,
+    struct tile t = {.taps = taps,
+                     .channels = s->coarse,
+                     .source_step = s->coarse,
                      .result_step = (ptrdiff_t)s->stride * s->fine,
                      .relu = epilogue && epilogue->relu};
     for (int y = 0; y < s->height; y++) {
@@ -319,12 +291,10 @@ static void backward_data(const struct cox_conv_shape *s, const float *packed, c
             t.n_taps = 0;
             for (int i = 0; i < ny; i++)
                 for (int j = 0; j < nx; j++)
-                    taps[t.n_taps++] =
-                        (struct tap){(cy[i] + s->halo) * row +
-                                         (ptrdiff_t)(cx[j] + s->halo) * s->coarse,
-                                     (ky[i] * k + kx[j]) * tap_floats};
-            run_pixels(&d, &t, 0,
-                       (ptrdiff_t)cox_conv_map_offset(y, x, s->width, s->fine, s->halo),
+                    taps[t.n_taps++] = (struct tap){(cy[i] + s->halo) * row +
+                                                        (ptrdiff_t)(cx[j] + s->halo) * s->coarse,
+                                                    (ky[i] * k + kx[j]) * tap_floats};
+            run_pixels(&d, &t, 0, (ptrdiff_t)cox_conv_map_offset(y, x, s->width, s->fine, s->halo),
                        (s->width - x + s->stride - 1) / s->stride);
         }
     }
@@ -380,25 +350,25 @@ struct weight_tile {
     int keep; /* channels to store */
 };
 
-INLINE void weight_tile(const struct weight_tile *t, const float *fine, const float *coarse,
-                        float *dw, int rows, int vectors)
+COX_VINLINE void weight_tile(const struct weight_tile *t, const float *fine, const float *coarse,
+                             float *dw, int rows, int vectors)
 {
-    vec a[ROW_TILE][ROW_VECTORS];
+    vf a[ROW_TILE][ROW_VECTORS];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            a[r][v] = (vec){0};
+            a[r][v] = (vf){0};
     for (int y = 0; y < t->height; y++) {
         const float *x = fine + y * t->fine_row, *d = coarse + y * t->coarse_row;
         for (int i = 0; i < t->width; i++) {
-            vec b[ROW_VECTORS];
+            vf b[ROW_VECTORS];
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++)
-                b[v] = load(d + v * LANES);
+                b[v] = load(d + v * COX_LANES);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
-                const vec s = splat(x[r]);
+                const vf s = vf_set1(x[r]);
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors; v++)
                     a[r][v] += s * b[v];
@@ -411,26 +381,26 @@ INLINE void weight_tile(const struct weight_tile *t, const float *fine, const fl
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            float *w = dw + r * t->dw_row + v * LANES;
-            if (t->keep >= (v + 1) * LANES) {
+            float *w = dw + r * t->dw_row + v * COX_LANES;
+            if (t->keep >= (v + 1) * COX_LANES) {
                 store(w, load(w) + a[r][v]);
             } else {
-                float part[LANES];
+                float part[COX_LANES];
                 store(part, a[r][v]);
-                for (int c = 0; c < t->keep - v * LANES; c++)
+                for (int c = 0; c < t->keep - v * COX_LANES; c++)
                     w[c] += part[c];
             }
         }
 }
 
-#define DEFINE_WEIGHT_TILE(ROWS)                                                                   \
-    static void weight_tile_##ROWS(const struct weight_tile *t, const float *fine,                 \
-                                   const float *coarse, float *dw)                                 \
-    {                                                                                              \
-        if (t->keep > LANES)                                                                       \
-            weight_tile(t, fine, coarse, dw, ROWS, ROW_VECTORS);                                   \
-        else                                                                                       \
-            weight_tile(t, fine, coarse, dw, ROWS, 1);                                             \
+#define DEFINE_WEIGHT_TILE(ROWS)                                                   \
+    static void weight_tile_##ROWS(const struct weight_tile *t, const float *fine, \
+                                   const float *coarse, float *dw)                 \
+    {                                                                              \
+        if (t->keep > COX_LANES)                                                   \
+            weight_tile(t, fine, coarse, dw, ROWS, ROW_VECTORS);                   \
+        else                                                                       \
+            weight_tile(t, fine, coarse, dw, ROWS, 1);                             \
     }
 DEFINE_WEIGHT_TILE(1)
 DEFINE_WEIGHT_TILE(2)
@@ -441,23 +411,24 @@ DEFINE_WEIGHT_TILE(6)
 
 typedef void weight_kernel(const struct weight_tile *t, const float *fine, const float *coarse,
                            float *dw);
-static weight_kernel *const weight_tiles[ROW_TILE + 1] = {NULL,          weight_tile_1,
-                                                          weight_tile_2, weight_tile_3,
-                                                          weight_tile_4, weight_tile_5,
-                                                          weight_tile_6};
+static weight_kernel *const weight_tiles[ROW_TILE + 1] = {
+    NULL, weight_tile_1, weight_tile_2, weight_tile_3, weight_tile_4, weight_tile_5, weight_tile_6};
 
-static void backward_weights(const struct cox_conv_shape *s, const float *fine,
-                             const float *coarse, float *dw)
+static void backward_weights(const struct cox_conv_shape *s, const float *fine, const float *coarse,
+                             float *dw)
 {
     const int k = s->kernel, height = cox_conv_coarse_side(s->height, s->stride),
               width = cox_conv_coarse_side(s->width, s->stride), rows = k * s->fine;
     const ptrdiff_t fine_row = (ptrdiff_t)(s->width + 2 * s->halo) * s->fine,
                     coarse_row = (ptrdiff_t)(width + 2 * s->halo) * s->coarse;
-    struct weight_tile t = {.width = width, .fine_step = (ptrdiff_t)s->stride * s->fine,
-                            .fine_row = s->stride * fine_row, .coarse_step = s->coarse,
-                            .coarse_row = coarse_row, .dw_row = s->coarse};
-    int chunk = (int)((size_t)CHUNK_BYTES /
-                      (sizeof(float) * (size_t)(coarse_row + s->stride * fine_row)));
+    struct weight_tile t = {.width = width,
+                            .fine_step = (ptrdiff_t)s->stride * s->fine,
+                            .fine_row = s->stride * fine_row,
+                            .coarse_step = s->coarse,
+                            .coarse_row = coarse_row,
+                            .dw_row = s->coarse};
+    int chunk =
+        (int)((size_t)CHUNK_BYTES / (sizeof(float) * (size_t)(coarse_row + s->stride * fine_row)));
     chunk = chunk < 1 ? 1 : chunk;
     for (int y = 0; y < height; y += chunk) {
         t.height = height - y < chunk ? height - y : chunk;
@@ -465,8 +436,9 @@ static void backward_weights(const struct cox_conv_shape *s, const float *fine,
         for (int ky = 0; ky < k; ky++) {
             const float *x = fine + (y * s->stride + ky - k / 2 + s->halo) * fine_row +
                              (ptrdiff_t)(s->halo - k / 2) * s->fine;
-            for (int c = 0; c < s->coarse; c += ROW_VECTORS * LANES) {
-                t.keep = s->coarse - c < ROW_VECTORS * LANES ? s->coarse - c : ROW_VECTORS * LANES;
+            for (int c = 0; c < s->coarse; c += ROW_VECTORS * COX_LANES) {
+                t.keep = s->coarse - c < ROW_VECTORS * COX_LANES ? s->coarse - c
+                                                                 : ROW_VECTORS * COX_LANES;
                 for (int r = 0; r < rows; r += ROW_TILE)
                     weight_tiles[rows - r < ROW_TILE ? rows - r : ROW_TILE](
                         &t, x + r, d + c, dw + (ptrdiff_t)(ky * rows + r) * s->coarse + c);
@@ -480,8 +452,8 @@ static void sum_pixels(int height, int width, int channels, int halo, const floa
     const float *first = map + cox_conv_map_offset(0, 0, width, channels, halo);
     const ptrdiff_t row = (ptrdiff_t)(width + 2 * halo) * channels;
     int c = 0;
-    for (; c + LANES <= channels; c += LANES) {
-        vec a = {0};
+    for (; c + COX_LANES <= channels; c += COX_LANES) {
+        vf a = {0};
         for (int y = 0; y < height; y++)
             for (int x = 0; x < width; x++)
                 a += load(first + y * row + (ptrdiff_t)x * channels + c);
@@ -496,13 +468,9 @@ static void sum_pixels(int height, int width, int channels, int halo, const floa
     }
 }
 
-#define STRING(x) #x
-#define NAME(x) STRING(x)
-#define JOIN(a, b) a##b
-#define TABLE(isa) JOIN(cox_conv_kernels_, isa)
-
-const struct cox_conv_kernels TABLE(COX_ISA) = {
-    .isa = NAME(COX_ISA),
+extern const struct cox_conv_kernels COX_ISA_SYMBOL(cox_conv_kernels);
+const struct cox_conv_kernels COX_ISA_SYMBOL(cox_conv_kernels) = {
+    .isa = COX_ISA_TEXT,
     .packed_forward_floats = packed_forward_floats,
     .packed_backward_floats = packed_backward_floats,
     .pack_forward = pack_forward,

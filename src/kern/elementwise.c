@@ -82,11 +82,11 @@ static void dropout_ref(size_t n, float drop, uint64_t key, uint64_t stream, con
 static void rmsprop_ref(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w)
 {
     for (size_t i = 0; i < n; i++) {
-        const double u = (double)o->rho * (double)v[i] +
-                         (double)(1 - o->rho) * (double)g[i] * (double)g[i];
+        const double u =
+            (double)o->rho * (double)v[i] + (double)(1 - o->rho) * (double)g[i] * (double)g[i];
         v[i] = (float)u;
-        w[i] = (float)((double)w[i] -
-                       (double)o->rate * (double)g[i] / (sqrt(u) + (double)o->epsilon));
+        w[i] =
+            (float)((double)w[i] - (double)o->rate * (double)g[i] / (sqrt(u) + (double)o->epsilon));
     }
 }
 
@@ -99,8 +99,8 @@ static void adam_ref(size_t n, const struct cox_adam *o, const float *g, float *
                          (double)(1 - o->beta2) * (double)g[i] * (double)g[i];
         m[i] = (float)a;
         v[i] = (float)u;
-        w[i] = (float)((double)w[i] - (double)o->rate * a / (sqrt(u) * (double)o->correction +
-                                                             (double)o->epsilon));
+        w[i] = (float)((double)w[i] - (double)o->rate * a /
+                                          (sqrt(u) * (double)o->correction + (double)o->epsilon));
     }
 }
 

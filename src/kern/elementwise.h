@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cox/err.h"
+
 /* RMSprop: v ← ρ v + (1 − ρ) g², w ← w − rate g / (√v + ε). */
 struct cox_rmsprop {
     float rate, rho, epsilon;
@@ -49,7 +51,8 @@ struct cox_elementwise_kernels {
 };
 
 /* As cox_conv_kernels_get. */
-const struct cox_elementwise_kernels *cox_elementwise_kernels_get(const char *isa);
+const struct cox_elementwise_kernels *cox_elementwise_kernels_get(const char *isa,
+                                                                  struct cox_err *err);
 
 /* The plain versions behind the same table. */
 extern const struct cox_elementwise_kernels cox_elementwise_kernels_ref;

@@ -1,87 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Element-wise kernels, compiled once per instruction set. */
 #include "kern/elementwise.h"
+#include "kern/unaligned.h"
 
 #include <math.h>
-#include <stdbool.h>
-#include <string.h>
-
-#if defined(COX_ISA_avx512)
-#define LANES 16
-#elif defined(COX_ISA_avx2)
-#define LANES 8
-#else
-#define LANES 4
-#endif
-
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t vec_int __attribute__((vector_size(4 * LANES)));
-typedef float vec_any __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *p)
-{
-    return *(const vec_any *)p;
-}
-
-INLINE void store(float *p, vec a)
-{
-    *(vec_any *)p = a;
-}
-
-/* The first n of LANES, zeros after. */
-INLINE vec load_part(const float *p, size_t n)
-{
-    float a[LANES] = {0};
-    memcpy(a, p, n * sizeof a[0]);
-    return load(a);
-}
-
-INLINE void store_part(float *p, vec a, size_t n)
-{
-    float b[LANES];
-    store(b, a);
-    memcpy(p, b, n * sizeof b[0]);
-}
-
-INLINE vec splat(float a)
-{
-    return a - (vec){0};
-}
-
-INLINE vec select_vec(vec_int mask, vec a, vec b)
-{
-    return (vec)(((vec_int)a & mask) | ((vec_int)b & ~mask));
-}
 
 /* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; degree-6 minimax polynomial for e^r (Cephes
  * expf), ln 2 in two parts (Cody and Waite). A NaN is passed on. */
-INLINE vec exp_vec(vec given)
+COX_VINLINE vf exp_vec(vf given)
 {
-    vec x = select_vec(given > splat(87.0f), splat(87.0f), given);
-    x = select_vec(x < splat(-87.0f), splat(-87.0f), x);
-    const vec magic = splat(12582912.0f); /* 1.5·2^23: adding it rounds to an integer */
-    const vec shifted = x * 1.44269504088896341f + magic;
-    const vec n = shifted - magic;
-    vec r = x - n * 0.693359375f;
+    vf x = vf_select(vf_lt(vf_set1(87.0f), given), vf_set1(87.0f), given);
+    x = vf_select(vf_lt(x, vf_set1(-87.0f)), vf_set1(-87.0f), x);
+    const vf magic = vf_set1(12582912.0f); /* 1.5·2^23: adding it rounds to an integer */
+    const vf shifted = x * 1.44269504088896341f + magic;
+    const vf n = shifted - magic;
+    vf r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
-    vec p = splat(1.9875691500e-4f);
+    vf p = vf_set1(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    const vec_int exponent = ((vec_int)shifted - (vec_int)magic) << 23;
-    return select_vec(given == given, (vec)((vec_int)p + exponent), given);
+    const vi exponent = ((vi)shifted - (vi)magic) << 23;
+    return vf_select(vf_le(given, given), (vf)((vi)p + exponent), given);
 }
 
-/* ln(1 + e) for 0 <= e <= 1: 2 artanh(s), s = e / (2 + e) <= 1/3; the series to s^15 leaves 1e-9. */
-INLINE vec log1p_vec(vec e)
+/* ln(1 + e) for 0 <= e <= 1: 2 artanh(s), s = e / (2 + e) <= 1/3; the series to s^15 leaves 1e-9.
+ */
+COX_VINLINE vf log1p_vec(vf e)
 {
-    const vec s = e / (2.0f + e), q = s * s;
-    vec p = splat(1.0f / 15);
+    const vf s = e / (2.0f + e), q = s * s;
+    vf p = vf_set1(1.0f / 15);
     p = p * q + 1.0f / 13;
     p = p * q + 1.0f / 11;
     p = p * q + 1.0f / 9;
@@ -92,29 +43,24 @@ INLINE vec log1p_vec(vec e)
     return 2.0f * s * p;
 }
 
-INLINE vec abs_vec(vec x)
-{
-    return (vec)((vec_int)x & 0x7fffffff);
-}
-
 /* With e = e^-|x|: 1 / (1 + e) for x >= 0, e / (1 + e) below, no cancellation. */
-INLINE vec sigmoid_vec(vec x, vec e)
+COX_VINLINE vf sigmoid_vec(vf x, vf e)
 {
-    return select_vec(x >= 0, splat(1.0f), e) / (1.0f + e);
+    return vf_select(vf_le((vf){0}, x), vf_set1(1.0f), e) / (1.0f + e);
 }
 
-/* `expr` maps vec a to a vec; whole vectors, then the tail. */
-#define MAP(n, x, y, expr)                                                                         \
-    do {                                                                                           \
-        size_t i = 0;                                                                              \
-        for (; i + LANES <= (n); i += LANES) {                                                     \
-            const vec a = load((x) + i);                                                           \
-            store((y) + i, expr);                                                                  \
-        }                                                                                          \
-        if (i < (n)) {                                                                             \
-            const vec a = load_part((x) + i, (n) - i);                                             \
-            store_part((y) + i, expr, (n) - i);                                                    \
-        }                                                                                          \
+/* `expr` maps vf a to a vf; whole vectors, then the tail. */
+#define MAP(n, x, y, expr)                             \
+    do {                                               \
+        size_t i = 0;                                  \
+        for (; i + COX_LANES <= (n); i += COX_LANES) { \
+            const vf a = load((x) + i);                \
+            store((y) + i, expr);                      \
+        }                                              \
+        if (i < (n)) {                                 \
+            const vf a = load_part((x) + i, (n)-i);    \
+            store_part((y) + i, expr, (n)-i);          \
+        }                                              \
     } while (0)
 
 static void exp_all(size_t n, const float *x, float *y)
@@ -124,12 +70,12 @@ static void exp_all(size_t n, const float *x, float *y)
 
 static void sigmoid(size_t n, const float *x, float *y)
 {
-    MAP(n, x, y, sigmoid_vec(a, exp_vec(-abs_vec(a))));
+    MAP(n, x, y, sigmoid_vec(a, exp_vec(-vf_abs(a))));
 }
 
 static void relu(size_t n, const float *x, float *y)
 {
-    MAP(n, x, y, (vec)((vec_int)a & ~(vec_int)(a < 0)));
+    MAP(n, x, y, vf_select(vf_lt(a, (vf){0}), (vf){0}, a));
 }
 
 static void relu_backward(size_t n, const float *y, float *dy)
@@ -155,8 +101,8 @@ static void add_bias(size_t rows, size_t cols, const float *bias, int rectify, f
 static void sum_rows(size_t rows, size_t cols, size_t row_step, const float *x, float *sums)
 {
     size_t c = 0;
-    for (; c + LANES <= cols; c += LANES) {
-        vec a = {0};
+    for (; c + COX_LANES <= cols; c += COX_LANES) {
+        vf a = {0};
         for (size_t r = 0; r < rows; r++)
             a += load(x + r * row_step + c);
         store(sums + c, a);
@@ -169,27 +115,26 @@ static void sum_rows(size_t rows, size_t cols, size_t row_step, const float *x, 
     }
 }
 
-INLINE vec bce_vec(vec l, vec t, float scale, vec *gradient)
+COX_VINLINE vf bce_vec(vf l, vf t, float scale, vf *gradient)
 {
-    const vec e = exp_vec(-abs_vec(l));
+    const vf e = exp_vec(-vf_abs(l));
     *gradient = scale * (sigmoid_vec(l, e) - t);
-    return select_vec(l > 0, l, (vec){0}) - l * t + log1p_vec(e);
+    return vf_keep(vf_lt((vf){0}, l), l) - l * t + log1p_vec(e);
 }
 
-static double bce(size_t n, const float *logits, const float *targets, float scale,
-                  float *gradient)
+static double bce(size_t n, const float *logits, const float *targets, float scale, float *gradient)
 {
     double total = 0;
-    float part[LANES];
+    float part[COX_LANES];
     size_t i = 0;
-    vec g, a = {0};
-    for (; i + LANES <= n; i += LANES) {
+    vf g, a = {0};
+    for (; i + COX_LANES <= n; i += COX_LANES) {
         a += bce_vec(load(logits + i), load(targets + i), scale, &g);
         if (gradient)
             store(gradient + i, g);
     }
     store(part, a);
-    for (int k = 0; k < LANES; k++)
+    for (int k = 0; k < COX_LANES; k++)
         total += (double)part[k];
     if (i < n) {
         store(part,
@@ -271,28 +216,23 @@ static void adam(size_t n, const struct cox_adam *o, const float *g, float *m, f
 
 static int finite_all(size_t n, const float *x)
 {
-    vec a = {0};
+    vf a = {0};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + COX_LANES <= n; i += COX_LANES)
         a += load(x + i) * 0.0f; /* 0 unless NaN or infinite */
     if (i < n)
         a += load_part(x + i, n - i) * 0.0f;
-    float part[LANES];
+    float part[COX_LANES];
     store(part, a);
-    for (int k = 0; k < LANES; k++)
+    for (int k = 0; k < COX_LANES; k++)
         if (part[k] != 0) /* NaN */
             return 0;
     return 1;
 }
 
-#define STRING(x) #x
-#define NAME(x) STRING(x)
-#define JOIN(a, b) a##b
-#define TABLE(isa) JOIN(cox_elementwise_kernels_, isa)
-
-extern const struct cox_elementwise_kernels TABLE(COX_ISA);
-const struct cox_elementwise_kernels TABLE(COX_ISA) = {
-    .isa = NAME(COX_ISA),
+extern const struct cox_elementwise_kernels COX_ISA_SYMBOL(cox_elementwise_kernels);
+const struct cox_elementwise_kernels COX_ISA_SYMBOL(cox_elementwise_kernels) = {
+    .isa = COX_ISA_TEXT,
     .exp = exp_all,
     .sigmoid = sigmoid,
     .relu = relu,

@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kern/gemm.h"
 
-#include <cblas.h>
 #include <pthread.h>
 #include <stddef.h>
+
+#include "kern/gemm_kernels.h"
+#include "kern/isa.h"
 
 /* Work per block below which a call is not worth splitting, multiply-adds. */
 #define BLOCK_WORK 4e6
 #define MAX_BLOCKS 16
 /* Blocks begin at multiples of this, the widest register tile of a GEMM. */
-#define GRAIN 16
+#define GRAIN 32
+
+#define DECLARE(isa) extern const struct cox_gemm_kernels cox_gemm_kernels_##isa;
+COX_ISA_LIST(DECLARE)
+#define ENTRY(isa) &cox_gemm_kernels_##isa,
+static const struct cox_gemm_kernels *const tables[] = {COX_ISA_LIST(ENTRY)};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const struct cox_gemm_kernels *chosen;
 
-/* The house threads over blocks; OpenBLAS's own threads would fight with them. */
-static void single_threaded(void)
+static void choose(void)
 {
-    openblas_set_num_threads(1);
+    int index;
+    chosen = tables[cox_isa_select(&index, NULL, NULL) == COX_OK ? index : 0];
 }
 
 struct job {
@@ -24,15 +32,6 @@ struct job {
     int blocks;
     bool by_rows;
 };
-
-static void call(const struct cox_gemm *g, int row, int rows, int col, int cols)
-{
-    const float *a = g->a + (g->transpose_a ? (size_t)row : (size_t)row * (size_t)g->lda);
-    const float *b = g->b + (g->transpose_b ? (size_t)col * (size_t)g->ldb : (size_t)col);
-    cblas_sgemm(CblasRowMajor, g->transpose_a ? CblasTrans : CblasNoTrans,
-                g->transpose_b ? CblasTrans : CblasNoTrans, rows, cols, g->k, 1.0f, a, g->lda, b,
-                g->ldb, g->beta, g->c + (size_t)row * (size_t)g->ldc + col, g->ldc);
-}
 
 static int edge(int side, int blocks, int i)
 {
@@ -51,14 +50,14 @@ static void work(void *user, int item, int thread)
     if (first >= end)
         return;
     if (j->by_rows)
-        call(g, first, end - first, 0, g->n);
+        chosen->block(g, first, end - first, 0, g->n);
     else
-        call(g, 0, g->m, first, end - first);
+        chosen->block(g, 0, g->m, first, end - first);
 }
 
 void cox_gemm(struct cox_team *team, const struct cox_gemm *g)
 {
-    pthread_once(&once, single_threaded);
+    pthread_once(&once, choose);
     if (g->m < 1 || g->n < 1)
         return;
     const double blocks = (double)g->m * g->n * g->k / BLOCK_WORK;
@@ -67,7 +66,7 @@ void cox_gemm(struct cox_team *team, const struct cox_gemm *g)
     j.blocks = blocks < 1 ? 1 : blocks > MAX_BLOCKS ? MAX_BLOCKS : (int)blocks;
     j.blocks = j.blocks > grains ? grains : j.blocks;
     if (j.blocks == 1)
-        call(g, 0, g->m, 0, g->n);
+        chosen->block(g, 0, g->m, 0, g->n);
     else
         cox_team_run(team, j.blocks, work, &j);
 }
@@ -83,9 +82,4 @@ void cox_gemm_ref(const struct cox_gemm *g)
             float *c = g->c + (size_t)i * (size_t)g->ldc + j;
             *c = (float)(s + (g->beta != 0 ? (double)g->beta * (double)*c : 0));
         }
-}
-
-const char *cox_gemm_library(void)
-{
-    return openblas_get_config();
 }

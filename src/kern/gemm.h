@@ -21,7 +21,5 @@ struct cox_gemm {
 void cox_gemm(struct cox_team *team, const struct cox_gemm *g);
 /* The plain reference: this thread, accumulated in double. */
 void cox_gemm_ref(const struct cox_gemm *g);
-/* "OpenBLAS 0.3.21 …" with the core it detected. */
-const char *cox_gemm_library(void);
 
 #endif

@@ -67,8 +67,8 @@ static int make_encoder(struct cox_cvae *c, struct cox_err *err)
     struct cox_conv_layer layers[COX_CVAE_MAX_LAYERS];
     const struct cox_conv_map input = {c->size, c->size, 1, o->kernel / 2, 0};
     for (int i = 0; i < o->conv_layers; i++)
-        layers[i] = (struct cox_conv_layer){.kernel = o->kernel, .stride = o->strides[i],
-                                            .channels = o->filters[i], .relu = true};
+        layers[i] = (struct cox_conv_layer){
+            .kernel = o->kernel, .stride = o->strides[i], .channels = o->filters[i], .relu = true};
     return cox_conv_chain_create(&c->encoder, c->params, "encoder", &input, o->conv_layers, layers,
                                  o->isa, err);
 }
@@ -85,10 +85,13 @@ static int make_decoder(struct cox_cvae *c, struct cox_err *err)
     for (int i = 0; i < o->conv_layers; i++) {
         const int mirror = o->conv_layers - 1 - i;
         const bool last = mirror == 0;
-        layers[i] = (struct cox_conv_layer){.transposed = true, .kernel = o->kernel,
-                                            .stride = o->strides[mirror], .relu = !last,
+        layers[i] = (struct cox_conv_layer){.transposed = true,
+                                            .kernel = o->kernel,
+                                            .stride = o->strides[mirror],
+                                            .relu = !last,
                                             .channels = last ? 1 : o->filters[mirror],
-                                            .height = sides[mirror], .width = sides[mirror]};
+                                            .height = sides[mirror],
+                                            .width = sides[mirror]};
     }
     const struct cox_conv_map *end = cox_conv_chain_output(c->encoder);
     return cox_conv_chain_create(&c->decoder, c->params, "decoder", end, o->conv_layers, layers,
@@ -115,8 +118,8 @@ static int make_net(struct cox_cvae *c, struct cox_err *err)
     if (rc == COX_OK)
         rc = cox_dense_init(&c->mean, c->params, "latent/mean", o->dense, o->latent, false, k, err);
     if (rc == COX_OK)
-        rc = cox_dense_init(&c->log_variance, c->params, "latent/log_variance", o->dense,
-                            o->latent, false, k, err);
+        rc = cox_dense_init(&c->log_variance, c->params, "latent/log_variance", o->dense, o->latent,
+                            false, k, err);
     if (rc == COX_OK)
         rc = cox_dense_init(&c->decoder_dense, c->params, "decoder/dense", o->latent, o->dense,
                             true, k, err);
@@ -191,13 +194,15 @@ int cox_cvae_create(struct cox_cvae **out, int size, const struct cox_cvae_optio
     c->options = *o;
     c->size = size;
     c->team = team;
-    c->kernels = cox_elementwise_kernels_get(o->isa);
+    c->kernels = cox_elementwise_kernels_get(o->isa, err);
     c->optimizer = (struct cox_optimizer){
         .kind = o->optimizer == COX_CVAE_ADAM ? COX_OPTIMIZER_ADAM : COX_OPTIMIZER_RMSPROP,
-        .learning_rate = o->learning_rate, .beta1 = 0.9, .rho = o->rho, .epsilon = o->epsilon};
+        .learning_rate = o->learning_rate,
+        .beta1 = 0.9,
+        .rho = o->rho,
+        .epsilon = o->epsilon};
     if (!c->kernels)
-        rc = cox_err_set(err, COX_EUNSUPPORTED, "CVAE: instruction set '%s' does not run here",
-                         o->isa ? o->isa : "$COX_ISA");
+        rc = cox_err_wrap(err, COX_EUNSUPPORTED, "CVAE");
     else
         rc = cox_params_create(&c->params, err);
     if (rc == COX_OK)
@@ -218,10 +223,26 @@ void cox_cvae_destroy(struct cox_cvae *c)
 {
     if (!c)
         return;
-    float *blocks[] = {c->tapes, c->decoder_tapes, c->decoder_gradient_tapes,
-                       c->encoder_gradient_tapes, c->features, c->d_features, c->hidden,
-                       c->d_hidden, c->mu, c->d_mu, c->log_var, c->d_log_var, c->noise, c->z,
-                       c->d_z, c->grown, c->d_grown, c->decoded, c->d_decoded, c->partials};
+    float *blocks[] = {c->tapes,
+                       c->decoder_tapes,
+                       c->decoder_gradient_tapes,
+                       c->encoder_gradient_tapes,
+                       c->features,
+                       c->d_features,
+                       c->hidden,
+                       c->d_hidden,
+                       c->mu,
+                       c->d_mu,
+                       c->log_var,
+                       c->d_log_var,
+                       c->noise,
+                       c->z,
+                       c->d_z,
+                       c->grown,
+                       c->d_grown,
+                       c->decoded,
+                       c->d_decoded,
+                       c->partials};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
     cox_free(c->cross_entropy);

@@ -33,8 +33,7 @@ static bool walk_next(struct walk *w)
     w->pass.n = (int)(left < w->cvae->options.batch ? left : w->cvae->options.batch);
     w->pass.first_stream = (uint64_t)w->first;
     for (int i = 0; i < w->pass.n; i++)
-        w->cvae->batch_rows[i] =
-            w->maps->rows ? w->maps->rows[w->first + i] : w->first + i;
+        w->cvae->batch_rows[i] = w->maps->rows ? w->maps->rows[w->first + i] : w->first + i;
     return true;
 }
 
@@ -56,8 +55,7 @@ int cox_cvae_embed(struct cox_cvae *cvae, const struct cox_cvae_maps *maps, floa
         return rc;
     while (walk_next(&w)) {
         cox_cvae_encode_batch(cvae, &w.pass);
-        memcpy(latent + (size_t)w.first * dims, cvae->mu,
-               (size_t)w.pass.n * dims * sizeof(float));
+        memcpy(latent + (size_t)w.first * dims, cvae->mu, (size_t)w.pass.n * dims * sizeof(float));
     }
     return check_finite(cvae, "the embedding", (size_t)maps->n * dims, latent, err);
 }
@@ -66,8 +64,7 @@ int cox_cvae_reconstruct(struct cox_cvae *cvae, const struct cox_cvae_maps *maps
                          struct cox_err *err)
 {
     struct walk w;
-    const size_t dims = (size_t)cvae->options.latent,
-                 row = (size_t)cvae->size * (size_t)cvae->size;
+    const size_t dims = (size_t)cvae->options.latent, row = (size_t)cvae->size * (size_t)cvae->size;
     const int rc = walk_init(&w, cvae, maps, err);
     if (rc)
         return rc;
@@ -82,8 +79,7 @@ int cox_cvae_reconstruct(struct cox_cvae *cvae, const struct cox_cvae_maps *maps
 int cox_cvae_decode(struct cox_cvae *cvae, int64_t n, const float *latent, float *pixels,
                     struct cox_err *err)
 {
-    const size_t dims = (size_t)cvae->options.latent,
-                 row = (size_t)cvae->size * (size_t)cvae->size;
+    const size_t dims = (size_t)cvae->options.latent, row = (size_t)cvae->size * (size_t)cvae->size;
     if (n < 0)
         return cox_err_set(err, COX_EINVAL, "CVAE: %lld points to decode", (long long)n);
     cox_cvae_pack(cvae, false);
@@ -96,8 +92,8 @@ int cox_cvae_decode(struct cox_cvae *cvae, int64_t n, const float *latent, float
     return check_finite(cvae, "the decoded maps", (size_t)n * row, pixels, err);
 }
 
-int cox_cvae_loss(struct cox_cvae *cvae, const struct cox_cvae_maps *maps, double *loss,
-                  double *kl, struct cox_err *err)
+int cox_cvae_loss(struct cox_cvae *cvae, const struct cox_cvae_maps *maps, double *loss, double *kl,
+                  struct cox_err *err)
 {
     struct walk w;
     double total = 0, total_kl = 0;

@@ -17,10 +17,10 @@
 static int write_options(const struct cox_cvae *c, struct cox_h5 *file, struct cox_err *err)
 {
     const struct cox_cvae_options *o = &c->options;
-    const int32_t ints[] = {c->size, o->conv_layers, o->kernel, o->dense, o->latent, o->batch,
-                            (int32_t)o->optimizer};
-    static const char *const int_keys[] = {"size", "conv_layers", "kernel", "dense",
-                                           "latent", "batch", "optimizer"};
+    const int32_t ints[] = {c->size,  o->conv_layers,       o->kernel, o->dense, o->latent,
+                            o->batch, (int32_t)o->optimizer};
+    static const char *const int_keys[] = {"size",   "conv_layers", "kernel",   "dense",
+                                           "latent", "batch",       "optimizer"};
     const double numbers[] = {o->dropout, o->learning_rate, o->rho, o->epsilon};
     static const char *const number_keys[] = {"dropout", "learning_rate", "rho", "epsilon"};
     char text[32];
@@ -91,22 +91,22 @@ static int read_u64(struct cox_h5 *file, const char *key, uint64_t *out, struct 
         return rc;
     *out = strtoull(text, &end, 10);
     if (end == text || *end)
-        rc = cox_err_set(err, COX_EFORMAT, "'%s': %s is '%s', not a number", cox_h5_path(file),
-                         key, text);
+        rc = cox_err_set(err, COX_EFORMAT, "'%s': %s is '%s', not a number", cox_h5_path(file), key,
+                         text);
     cox_free(text);
     return rc;
 }
 
-static int read_options(struct cox_h5 *file, struct cox_cvae_options *o, int *size,
-                        int64_t *steps, struct cox_err *err)
+static int read_options(struct cox_h5 *file, struct cox_cvae_options *o, int *size, int64_t *steps,
+                        struct cox_err *err)
 {
     int32_t optimizer = 0;
     uint64_t done = 0;
     const struct {
         const char *key;
         int32_t *value;
-    } ints[] = {{"size", size},         {"conv_layers", &o->conv_layers}, {"kernel", &o->kernel},
-                {"dense", &o->dense},   {"latent", &o->latent},           {"batch", &o->batch},
+    } ints[] = {{"size", size},           {"conv_layers", &o->conv_layers}, {"kernel", &o->kernel},
+                {"dense", &o->dense},     {"latent", &o->latent},           {"batch", &o->batch},
                 {"optimizer", &optimizer}};
     const struct {
         const char *key;

@@ -150,7 +150,9 @@ static int train_epoch(struct fit *f, struct cox_cvae_epoch *e, struct cox_err *
     memcpy(f->order, f->split, (size_t)f->n_train * sizeof(int));
     cox_rng_init(&rng, cox_seed_mix(c->options.seed, SALT_ORDER), (uint64_t)c->optimizer.steps);
     cox_rng_shuffle(&rng, f->order, f->n_train);
-    struct cox_cvae_pass pass = {.maps = f->maps, .rows = f->rows, .dropout = true,
+    struct cox_cvae_pass pass = {.maps = f->maps,
+                                 .rows = f->rows,
+                                 .dropout = true,
                                  .key = cox_seed_mix(c->options.seed, SALT_NOISE)};
     for (int first = 0; first < f->n_train; first += pass.n) {
         double loss, kl;
@@ -181,8 +183,8 @@ static int validate(struct fit *f, struct cox_cvae_epoch *e, struct cox_err *err
     e->valid_loss = e->valid_kl = (double)NAN;
     if (f->n_valid == 0)
         return COX_OK;
-    struct cox_cvae_pass pass = {.maps = f->maps, .rows = f->rows,
-                                 .key = cox_seed_mix(c->options.seed, SALT_VALID)};
+    struct cox_cvae_pass pass = {
+        .maps = f->maps, .rows = f->rows, .key = cox_seed_mix(c->options.seed, SALT_VALID)};
     cox_cvae_pack(c, false);
     for (int first = 0; first < f->n_valid; first += pass.n) {
         double loss, kl;

@@ -10,7 +10,8 @@
 #include "nn/params.h"
 
 /* A batch is cut into this many groups; a group's maps are done in order by one thread and add to
- * the group's own gradients, which are then added in order: the sums do not depend on the threads. */
+ * the group's own gradients, which are then added in order: the sums do not depend on the threads.
+ */
 #define COX_CVAE_GROUPS 16
 
 struct cox_cvae {
@@ -34,7 +35,7 @@ struct cox_cvae {
     float *mu, *d_mu, *log_var, *d_log_var, *noise, *z, *d_z; /* [B][latent] */
     float *grown, *d_grown;                                   /* [B][dense], decoder side */
     float *decoded, *d_decoded;                               /* [B][flat] */
-    float *partials; /* [groups][encoder span + decoder span] */
+    float *partials;                    /* [groups][encoder span + decoder span] */
     double *cross_entropy, *divergence; /* [B], per map */
     int64_t *batch_rows;                /* [B], for calls that number maps 0 … n-1 */
 };
@@ -45,7 +46,8 @@ struct cox_cvae_pass {
     const int64_t *rows; /* rows of maps->data, n of them */
     int n;               /* 1 … options.batch */
     bool dropout;
-    /* Noise ε: given [n][latent], or drawn from (noise_key, noise_stream[i] or first_stream + i). */
+    /* Noise ε: given [n][latent], or drawn from (noise_key, noise_stream[i] or first_stream + i).
+     */
     const float *given_noise;
     uint64_t key;
     uint64_t first_stream;
@@ -61,8 +63,8 @@ void cox_cvae_loss_batch(struct cox_cvae *cvae, const struct cox_cvae_pass *pass
                          double *kl);
 void cox_cvae_pixels_batch(struct cox_cvae *cvae, int n, float *pixels);
 /* Loss sums of a batch and the gradients (of the mean loss) in the parameter store. */
-void cox_cvae_gradients_batch(struct cox_cvae *cvae, const struct cox_cvae_pass *pass,
-                              double *loss, double *kl);
+void cox_cvae_gradients_batch(struct cox_cvae *cvae, const struct cox_cvae_pass *pass, double *loss,
+                              double *kl);
 /* Checks options; messages name the option, its value and what is allowed. */
 int cox_cvae_options_check(const struct cox_cvae_options *options, int size,
                            struct cox_err *err) COX_MUST_CHECK;

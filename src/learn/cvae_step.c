@@ -95,8 +95,8 @@ static void sample_backward(struct cox_cvae *c, int n)
     for (int k = 0; k < n * c->options.latent; k++) {
         const double sigma = exp(0.5 * (double)c->log_var[k]), dz = (double)c->d_z[k];
         c->d_mu[k] = (float)(dz + (double)c->mu[k] / n);
-        c->d_log_var[k] = (float)(0.5 * dz * sigma * (double)c->noise[k] +
-                                  0.5 * (sigma * sigma - 1) / n);
+        c->d_log_var[k] =
+            (float)(0.5 * dz * sigma * (double)c->noise[k] + 0.5 * (sigma * sigma - 1) / n);
     }
 }
 
@@ -115,8 +115,7 @@ static double cross_entropy(const struct job *j, int i, const float *tape, float
     const float *targets = encoder_tape(c, i) + input->offset, scale = 1.0f / (float)j->n;
     double sum = 0;
     for (int y = 0; y < c->size; y++) {
-        const size_t at =
-            logits->offset + cox_conv_map_offset(y, 0, c->size, 1, logits->halo);
+        const size_t at = logits->offset + cox_conv_map_offset(y, 0, c->size, 1, logits->halo);
         sum += c->kernels->bce((size_t)c->size, tape + at,
                                targets + cox_conv_map_offset(y, 0, c->size, 1, input->halo), scale,
                                gradient_tape ? gradient_tape + at : NULL);
@@ -202,8 +201,8 @@ static void encode_group_backward(void *user, int group, int thread)
     struct cox_cvae *c = j->cvae;
     const size_t flat = (size_t)c->flat;
     float *gradients = c->partials + (size_t)group * j->span,
-          *d_tape = c->encoder_gradient_tapes +
-                    (size_t)thread * cox_conv_chain_tape_floats(c->encoder);
+          *d_tape =
+              c->encoder_gradient_tapes + (size_t)thread * cox_conv_chain_tape_floats(c->encoder);
     memset(gradients, 0, j->encoder_span * sizeof(float));
     for (int i = group_first(j->n, group); i < group_first(j->n, group + 1); i++) {
         float *d = c->d_features + (size_t)i * flat;
@@ -239,7 +238,10 @@ void cox_cvae_gradients_batch(struct cox_cvae *c, const struct cox_cvae_pass *pa
 {
     const int n = pass->n;
     struct cox_team *team = c->team;
-    struct job j = {.cvae = c, .pass = pass, .n = n, .gradients = true,
+    struct job j = {.cvae = c,
+                    .pass = pass,
+                    .n = n,
+                    .gradients = true,
                     .encoder_span = (size_t)cox_conv_chain_span(c->encoder),
                     .decoder_span = (size_t)cox_conv_chain_span(c->decoder)};
     j.span = j.encoder_span + j.decoder_span;
@@ -250,7 +252,8 @@ void cox_cvae_gradients_batch(struct cox_cvae *c, const struct cox_cvae_pass *pa
     add_losses(c, n, loss, kl);
     cox_dense_backward(&c->decoder_map, c->params, team, n, c->grown, c->decoded, c->d_decoded,
                        c->d_grown, false);
-    cox_dense_backward(&c->decoder_dense, c->params, team, n, c->z, c->grown, c->d_grown, c->d_z, false);
+    cox_dense_backward(&c->decoder_dense, c->params, team, n, c->z, c->grown, c->d_grown, c->d_z,
+                       false);
     sample_backward(c, n);
     /* the two heads share the hidden layer: the second adds to the first's gradient by it */
     cox_dense_backward(&c->mean, c->params, team, n, c->hidden, c->mu, c->d_mu, c->d_hidden, false);

@@ -8,8 +8,8 @@
 
 struct layer {
     struct cox_conv_layer spec;
-    struct cox_conv_shape shape; /* a transposed layer's fine map is its output */
-    int weight, bias;            /* parameter indices */
+    struct cox_conv_shape shape;             /* a transposed layer's fine map is its output */
+    int weight, bias;                        /* parameter indices */
     float *packed_forward, *packed_backward; /* by the kernels' direction, not the layer's; owned */
 };
 
@@ -42,8 +42,8 @@ static int plan_layer(struct cox_conv_chain *chain, int i, const char *name, str
                            "channels %d",
                            i + 1, name, s->kernel, COX_CONV_MAX_KERNEL, in->halo, s->stride,
                            s->channels);
-    *out = (struct cox_conv_map){.channels = s->channels, .halo = in->halo,
-                                 .offset = in->offset + map_floats(in)};
+    *out = (struct cox_conv_map){
+        .channels = s->channels, .halo = in->halo, .offset = in->offset + map_floats(in)};
     out->height = s->transposed ? s->height : cox_conv_coarse_side(in->height, s->stride);
     out->width = s->transposed ? s->width : cox_conv_coarse_side(in->width, s->stride);
     if (s->transposed && (cox_conv_coarse_side(out->height, s->stride) != in->height ||
@@ -53,7 +53,7 @@ static int plan_layer(struct cox_conv_chain *chain, int i, const char *name, str
                            name, in->height, in->width, s->stride, out->height, out->width);
     const struct cox_conv_map *fine = s->transposed ? out : in, *coarse = s->transposed ? in : out;
     l->shape = (struct cox_conv_shape){fine->height, fine->width, fine->channels, coarse->channels,
-                                       s->kernel, s->stride, in->halo};
+                                       s->kernel,    s->stride,   in->halo};
     char full[2 * COX_PARAM_NAME];
     const int64_t dims[4] = {s->kernel, s->kernel, fine->channels, coarse->channels};
     const double fan = (double)s->kernel * s->kernel;
@@ -75,8 +75,7 @@ static int plan_layer(struct cox_conv_chain *chain, int i, const char *name, str
 
 int cox_conv_chain_create(struct cox_conv_chain **out, struct cox_params *params, const char *name,
                           const struct cox_conv_map *input, int n_layers,
-                          const struct cox_conv_layer *layers, const char *isa,
-                          struct cox_err *err)
+                          const struct cox_conv_layer *layers, const char *isa, struct cox_err *err)
 {
     struct cox_conv_chain *chain = cox_alloc(1, sizeof *chain);
     int rc = COX_OK;
@@ -85,13 +84,12 @@ int cox_conv_chain_create(struct cox_conv_chain **out, struct cox_params *params
         return cox_err_set(err, COX_ENOMEM, "out of memory for '%s'", name);
     chain->params = params;
     chain->n = n_layers;
-    chain->conv = cox_conv_kernels_get(isa);
-    chain->elementwise = cox_elementwise_kernels_get(isa);
+    chain->conv = cox_conv_kernels_get(isa, err);
+    chain->elementwise = cox_elementwise_kernels_get(isa, err);
     chain->layers = cox_alloc((size_t)n_layers, sizeof *chain->layers);
     chain->maps = cox_alloc((size_t)n_layers + 1, sizeof *chain->maps);
     if (!chain->conv || !chain->elementwise)
-        rc = cox_err_set(err, COX_EUNSUPPORTED, "instruction set '%s' does not run here",
-                         isa ? isa : "$COX_ISA");
+        rc = COX_EUNSUPPORTED;
     else if (!chain->layers || !chain->maps)
         rc = cox_err_set(err, COX_ENOMEM, "out of memory for '%s'", name);
     else

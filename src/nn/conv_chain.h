@@ -22,8 +22,9 @@
 struct cox_conv_layer {
     bool transposed;
     int kernel, stride;
-    int channels;      /* of its output */
-    int height, width; /* of its output; used if transposed: must satisfy ceil(· / stride) = input */
+    int channels; /* of its output */
+    int height,
+        width; /* of its output; used if transposed: must satisfy ceil(· / stride) = input */
     bool relu;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A dense layer: y[batch][out] = x[batch][in] · weight[in][out] + bias[out], with or without ReLU. */
+/* A dense layer: y[batch][out] = x[batch][in] · weight[in][out] + bias[out], with or without ReLU.
+ */
 #ifndef COX_NN_DENSE_H
 #define COX_NN_DENSE_H
 
@@ -22,10 +23,10 @@ int cox_dense_init(struct cox_dense *dense, struct cox_params *params, const cha
                    struct cox_err *err) COX_MUST_CHECK;
 void cox_dense_forward(const struct cox_dense *dense, const struct cox_params *params,
                        struct cox_team *team, int batch, const float *x, float *y);
-/* dy is the gradient by y, overwritten with that before the ReLU. Writes the gradients of weight and
- * bias (not added), and dx unless it is NULL: set, or added to if `add`. */
+/* dy is the gradient by y, overwritten with that before the ReLU. Writes the gradients of weight
+ * and bias (not added), and dx unless it is NULL: set, or added to if `add`. */
 void cox_dense_backward(const struct cox_dense *dense, struct cox_params *params,
-                        struct cox_team *team, int batch, const float *x, const float *y,
-                        float *dy, float *dx, bool add);
+                        struct cox_team *team, int batch, const float *x, const float *y, float *dy,
+                        float *dx, bool add);
 
 #endif

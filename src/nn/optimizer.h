@@ -14,20 +14,20 @@ enum cox_optimizer_kind { COX_OPTIMIZER_RMSPROP, COX_OPTIMIZER_ADAM };
 struct cox_optimizer {
     enum cox_optimizer_kind kind;
     double learning_rate;
-    double beta1;   /* Adam */
-    double rho;     /* RMSprop's ρ, Adam's β2 */
+    double beta1; /* Adam */
+    double rho;   /* RMSprop's ρ, Adam's β2 */
     double epsilon;
-    int64_t steps;  /* done; part of a checkpoint */
+    int64_t steps; /* done; part of a checkpoint */
 };
-#define COX_OPTIMIZER_RMSPROP_INIT                                                                 \
-    {                                                                                              \
-        .kind = COX_OPTIMIZER_RMSPROP, .learning_rate = 1e-3, .beta1 = 0, .rho = 0.9,              \
-        .epsilon = 1e-8, .steps = 0                                                                \
+#define COX_OPTIMIZER_RMSPROP_INIT                                                    \
+    {                                                                                 \
+        .kind = COX_OPTIMIZER_RMSPROP, .learning_rate = 1e-3, .beta1 = 0, .rho = 0.9, \
+        .epsilon = 1e-8, .steps = 0                                                   \
     }
-#define COX_OPTIMIZER_ADAM_INIT                                                                    \
-    {                                                                                              \
-        .kind = COX_OPTIMIZER_ADAM, .learning_rate = 1e-3, .beta1 = 0.9, .rho = 0.999,             \
-        .epsilon = 1e-8, .steps = 0                                                                \
+#define COX_OPTIMIZER_ADAM_INIT                                                        \
+    {                                                                                  \
+        .kind = COX_OPTIMIZER_ADAM, .learning_rate = 1e-3, .beta1 = 0.9, .rho = 0.999, \
+        .epsilon = 1e-8, .steps = 0                                                    \
     }
 
 /* One step along the store's gradients. No allocation; the result does not depend on the team. */

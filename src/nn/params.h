@@ -26,10 +26,10 @@ struct cox_param {
 struct cox_params {
     int n;
     struct cox_param *list;
-    int64_t floats;   /* of a block, padding included */
-    float *value;     /* owned; padding stays zero */
-    float *gradient;  /* owned */
-    float *state[2];  /* owned; second, and for Adam first, moments */
+    int64_t floats;  /* of a block, padding included */
+    float *value;    /* owned; padding stays zero */
+    float *gradient; /* owned */
+    float *state[2]; /* owned; second, and for Adam first, moments */
 };
 
 int cox_params_create(struct cox_params **out, struct cox_err *err) COX_MUST_CHECK;
@@ -49,7 +49,8 @@ float *cox_params_gradient(const struct cox_params *params, int index);
 /* Trainable numbers, without padding. */
 int64_t cox_params_count(const struct cox_params *params);
 
-/* Checkpoint of values and state under a group: <group>/<name> and <group>_state0, _state1/<name>. */
+/* Checkpoint of values and state under a group: <group>/<name> and <group>_state0, _state1/<name>.
+ */
 int cox_params_save(const struct cox_params *params, struct cox_h5 *file, const char *group,
                     struct cox_err *err) COX_MUST_CHECK;
 /* Into committed parameters of the same names and shapes; refuses NaN and infinities. */
