@@ -21,10 +21,20 @@ static const char *solvent_text(const struct cox_system *s)
     return s->solvent == COX_SOLVENT_OBC2 ? "obc2" : "vacuum";
 }
 
-/* -0 is printed as 0; charges add up to whole numbers but for rounding. */
-static double rounded(double value, double unit)
+/* Charges add up to whole numbers but for rounding; no "-0". */
+static double rounded(double value)
 {
-    return unit * round(value / unit) + 0.0;
+    return 1e-6 * round(1e6 * value) + 0.0;
+}
+
+/* "+4", "0", "-2". */
+static const char *charge_text(double charge, char text[32])
+{
+    if (rounded(charge) == 0)
+        snprintf(text, 32, "0");
+    else
+        snprintf(text, 32, "%+g", rounded(charge));
+    return text;
 }
 
 static void print_sequence(const struct cox_system *s, const char *indent)
@@ -41,9 +51,10 @@ static void print_sequence(const struct cox_system *s, const char *indent)
 void cox_show_brief(const struct cox_system *s, const char *path)
 {
     struct cox_system_summary sum;
+    char charge[32];
     cox_system_summarise(s, &sum);
-    printf("%s: %d atoms, %d residues, charge %+g e, solvent %s\n", path, s->n_atoms, s->n_residues,
-           rounded(sum.charge_e, 1e-3), solvent_text(s));
+    printf("%s: %d atoms, %d residues, charge %s e, solvent %s\n", path, s->n_atoms, s->n_residues,
+           charge_text(sum.charge_e, charge), solvent_text(s));
     print_sequence(s, "  ");
     printf("  %d bonds, %d angles, %d torsions, %d 1-4 pairs; radius of gyration %.2f A\n",
            s->n_bonds, s->n_angles, s->n_torsions, s->n_pairs14, 10 * sum.radius_of_gyration_nm);
@@ -81,6 +92,7 @@ static void print_provenance(const char *provenance)
 void cox_show_full(const struct cox_system *s, const char *path)
 {
     struct cox_system_summary sum;
+    char charge[32];
     cox_system_summarise(s, &sum);
     printf("%-14s %s\n", "file", path);
     printf("%-14s %s\n", "name", s->name);
@@ -93,7 +105,7 @@ void cox_show_full(const struct cox_system *s, const char *path)
     printf("%-14s %d (%d impropers)\n", "torsions", s->n_torsions, sum.n_impropers);
     printf("%-14s %d\n", "1-4 pairs", s->n_pairs14);
     printf("%-14s %d\n", "exclusions", s->n_exclusions);
-    printf("%-14s %+g e\n", "charge", rounded(sum.charge_e, 1e-4));
+    printf("%-14s %s e\n", "charge", charge_text(sum.charge_e, charge));
     printf("%-14s %.3f u\n", "mass", sum.mass_u);
     printf("%-14s radius of gyration %.2f A, extent %.1f x %.1f x %.1f A\n", "size",
            10 * sum.radius_of_gyration_nm, 10 * sum.extent_nm[0], 10 * sum.extent_nm[1],
@@ -127,7 +139,7 @@ static struct cox_json *make_json(const struct cox_system *s, const char *path)
     cox_json_set_int(json, "impropers", sum.n_impropers);
     cox_json_set_int(json, "pairs14", s->n_pairs14);
     cox_json_set_int(json, "exclusions", s->n_exclusions);
-    cox_json_set_number(json, "charge_e", sum.charge_e);
+    cox_json_set_number(json, "charge_e", rounded(sum.charge_e));
     cox_json_set_number(json, "mass_u", sum.mass_u);
     cox_json_set_number(json, "radius_of_gyration_A", 10 * sum.radius_of_gyration_nm);
     struct cox_json *extent = cox_json_array();
