@@ -54,7 +54,7 @@ static void name_bands(struct bands *b, const struct cox_chart_histogram *d)
             snprintf(b->name[k], sizeof b->name[k], "%s %d–%d", k ? "" : word,
                      first + d->first_group, last + d->first_group);
         if (d->ordered) /* stop short of the yellow that a white page swallows */
-            cox_colour_viridis(b->colour[k], b->n > 1 ? 0.93 * k / (b->n - 1) : 0.4);
+            cox_colour_viridis(b->colour[k], b->n > 1 ? 0.88 * k / (b->n - 1) : 0.4);
         else
             snprintf(b->colour[k], sizeof b->colour[k], "%s", cox_colour_of(k));
     }
@@ -98,7 +98,7 @@ static int choose_bins(struct bands *b, const struct cox_chart_histogram *d, str
     }
     b->width = width;
     b->bins = n ? (int)((x->high - b->low) / width) + 1 : 0;
-    if (d->bins > 0)
+    if (d->bins > 0 && n)
         b->bins = d->bins;
     b->bins = b->bins < 4 * MOST_BINS ? b->bins : 4 * MOST_BINS;
     return COX_OK;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "report/html.h"
 #include "report/plot.h"
 
@@ -18,33 +19,32 @@ static bool shown(const struct cox_chart *chart, const struct cox_chart_scatter 
            (d->value || !d->category || d->category[i] >= 0);
 }
 
-/* One path for all dots of a colour: a zero-length stroke with a round cap is a dot. Every
- * `every`-th shown point is drawn. */
-static void draw_dots(struct cox_plot *plot, const struct cox_chart_scatter *d, const int *bin,
-                      int which, const char *colour, double every)
+/* Thinning by a hash of the number: frames come lane by lane, and a fixed stride would favour some
+ * lanes. */
+static bool kept(size_t i, double share)
 {
-    double due = 0;
-    size_t seen = 0;
-    bool open = false;
+    return share >= 1 || (double)(cox_seed_mix(i, 1) >> 11) * 0x1p-53 < share;
+}
+
+/* One path for all dots of a colour: a zero-length stroke with a round cap is a dot. Returns how
+ * many.
+ */
+static size_t draw_dots(struct cox_plot *plot, const struct cox_chart_scatter *d, const int *bin,
+                        int which, const char *colour, double share)
+{
+    size_t drawn = 0;
     for (size_t i = 0; i < d->n; i++) {
-        if (!shown(plot->chart, d, i))
+        if (bin[i] != which || !shown(plot->chart, d, i) || !kept(i, share))
             continue;
-        if ((double)seen++ < due)
-            continue;
-        due += every;
-        if (bin[i] != which)
-            continue;
-        if (!open)
-            cox_str_add(plot->out, "<path d=\"");
-        open = true;
-        cox_str_addf(plot->out, "M%.1f %.1fh0", cox_scale_map(&plot->x, d->x[i]),
-                     cox_scale_map(&plot->y, d->y[i]));
+        cox_str_addf(plot->out, "%sM%.1f %.1fh0", drawn++ ? "" : "<path d=\"",
+                     cox_scale_map(&plot->x, d->x[i]), cox_scale_map(&plot->y, d->y[i]));
     }
-    if (open)
+    if (drawn)
         cox_str_addf(plot->out,
                      "\" stroke=\"%s\" stroke-width=\"%s\" stroke-linecap=\"round\" "
                      "stroke-opacity=\".75\"/>\n",
-                     colour, d->n / every > 1000 ? "3.4" : "5");
+                     colour, (double)d->n * share > 1000 ? "3.4" : "5");
+    return drawn;
 }
 
 static void draw_colour_bar(struct cox_plot *plot, const struct cox_chart_scatter *d,
@@ -74,6 +74,12 @@ static void draw_colour_bar(struct cox_plot *plot, const struct cox_chart_scatte
                               4,
                           "start", 11, text);
         }
+    }
+    if (range.high == range.low) {
+        char text[24];
+        snprintf(text, sizeof text, "%.4g", range.low);
+        cox_plot_text(plot, x + BAR_WIDTH + 4, (plot->top + plot->bottom) / 2 + 4, "start", 11,
+                      text);
     }
     if (d->value_label) {
         cox_str_addf(plot->out,
@@ -129,8 +135,9 @@ static void sort_into_colours(struct scatter_colours *c, const struct cox_chart 
 }
 
 static void draw_all(struct cox_plot *plot, const struct cox_chart_scatter *d,
-                     const struct scatter_colours *c, double every)
+                     const struct scatter_colours *c, double share)
 {
+    size_t drawn = 0;
     cox_plot_clip_begin(plot);
     for (int k = 0; k < c->n; k++) {
         /* The bright end, where the few interesting points are, is drawn last. */
@@ -141,16 +148,15 @@ static void draw_all(struct cox_plot *plot, const struct cox_chart_scatter *d,
             cox_colour_viridis(colour, d->value_reversed ? 1 - t : t);
         else
             snprintf(colour, sizeof colour, "%s", cox_colour_of(which));
-        draw_dots(plot, d, c->bin, which, colour, every);
+        drawn += draw_dots(plot, d, c->bin, which, colour, share);
     }
     draw_marked(plot, d);
     cox_plot_clip_end(plot);
     if (d->value)
         draw_colour_bar(plot, d, c->value);
-    if (every > 1) {
+    if (share < 1) {
         char text[96];
-        snprintf(text, sizeof text, "%.0f of %zu points drawn", floor((double)c->shown / every),
-                 c->shown);
+        snprintf(text, sizeof text, "%zu of %zu points drawn", drawn, c->shown);
         cox_plot_text(plot, plot->right - 4, plot->top + 12, "end", 10, text);
     }
 }
@@ -176,7 +182,7 @@ void cox_chart_scatter(struct cox_str *out, const struct cox_chart *chart,
         struct cox_plot plot;
         if (cox_plot_begin(&plot, out, chart, x, y, false, legend, names + 1,
                            d->value ? BAR_ROOM : 0))
-            draw_all(&plot, d, &c, (double)c.shown > most ? (double)c.shown / most : 1);
+            draw_all(&plot, d, &c, (double)c.shown > most ? most / (double)c.shown : 1);
         cox_plot_end(&plot);
     }
     cox_free(legend);

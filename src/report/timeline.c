@@ -107,7 +107,7 @@ static int draw_utilisation(struct cox_plot *plot, const struct cox_chart_task *
     char text[96];
     snprintf(text, sizeof text, "busy: %.1f %% of all worker time",
              ended > began ? 100 * busy / (ended - began) / rows : 0.0);
-    cox_plot_text(plot, plot->left, top - 5, "start", 11, text);
+    cox_plot_text(plot, plot->left + 5, top - 5, "start", 11, text);
     cox_free(share);
     return COX_OK;
 }
