@@ -111,10 +111,13 @@ static int begin_at_picks(struct cox_coordinator *c, struct cox_err *err)
     int rc = COX_OK;
     for (int lane = 0; lane < c->settings->simulation.replicas; lane++) {
         struct cox_origin *o = &c->origins[lane];
-        *o = (struct cox_origin){.continued = true,
-                                 .parent_segment = -1,
-                                 .parent_frame = c->last_frame[lane],
-                                 .start = -1};
+        *o = (struct cox_origin){
+            .continued = true, .parent_segment = -1, .parent_frame = -1, .start = -1};
+        /* a lane that blew up at the very end of the round stands in a segment without a frame */
+        int64_t last = c->last_frame[lane];
+        if (last >= 0 &&
+            c->frames.segment[last] == cox_simulation_lane_segment(c->simulation, lane))
+            o->parent_frame = last;
         o->steered = c->settings->agent.enabled && !c->settings->control &&
                      lane < c->settings->simulation.replicas -
                                 cox_agent_unsteered(&c->settings->agent,
@@ -380,10 +383,14 @@ static int prepare_lanes(struct cox_coordinator *c, struct cox_err *err)
     return minimised(c, err);
 }
 
+/* Once: a run may have died between making its catalog and this. */
 static int record_starts(struct cox_coordinator *c, struct cox_err *err)
 {
-    int rc = COX_OK;
-    for (int i = 0; !rc && i < c->n_starts; i++) {
+    struct cox_catalog_start *rows = NULL;
+    int64_t known = 0;
+    int rc = cox_catalog_starts(c->record.catalog, &rows, &known, err);
+    cox_free(rows);
+    for (int i = (int)known; !rc && i < c->n_starts; i++) {
         struct cox_catalog_start row = {.id = i};
         bool given = c->settings->starts.n > 0;
         snprintf(row.path, sizeof row.path, "%s",
@@ -457,6 +464,8 @@ int cox_steer_resume(struct cox_steer_outcome *outcome, const char *directory,
     if (!rc) {
         rc = cox_record_open(&c.record, directory, err);
         c.recording = !rc;
+        if (!rc)
+            rc = record_starts(&c, err);
         if (!rc)
             rc = prepare_lanes(&c, err);
         if (!rc)
