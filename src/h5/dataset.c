@@ -29,6 +29,14 @@ static void to_hsize(int rank, const int64_t *dims, hsize_t *out)
         out[i] = (hsize_t)dims[i];
 }
 
+/* Objects would carry the time of their making: the same data shall make the same file. */
+static hid_t without_times(void)
+{
+    hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(list, false);
+    return list;
+}
+
 int cox_h5_write(struct cox_h5 *file, const char *name, enum cox_h5_type type, int rank,
                  const int64_t *dims, const void *data, struct cox_err *err)
 {
@@ -38,7 +46,9 @@ int cox_h5_write(struct cox_h5 *file, const char *name, enum cox_h5_type type, i
     int rc = COX_OK;
     hid_t lcpl = cox_h5_make_parents();
     hid_t space = rank ? H5Screate_simple(rank, size, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = H5Dcreate2(file->id, name, type_id(type), space, lcpl, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t untimed = without_times();
+    hid_t set = H5Dcreate2(file->id, name, type_id(type), space, lcpl, untimed, H5P_DEFAULT);
+    H5Pclose(untimed);
     if (set < 0 || (H5Sget_simple_extent_npoints(space) > 0 &&
                     H5Dwrite(set, type_id(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
         rc = cox_h5_fail(file, "write", name, err);
@@ -156,7 +166,9 @@ int cox_h5_write_texts(struct cox_h5 *file, const char *name, int64_t n, size_t 
     H5Tset_size(type, width);
     H5Tset_strpad(type, H5T_STR_NULLPAD);
     hid_t space = H5Screate_simple(1, size, NULL);
-    hid_t set = H5Dcreate2(file->id, name, type, space, lcpl, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t untimed = without_times();
+    hid_t set = H5Dcreate2(file->id, name, type, space, lcpl, untimed, H5P_DEFAULT);
+    H5Pclose(untimed);
     if (set < 0 || (n && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) < 0))
         rc = cox_h5_fail(file, "write", name, err);
     if (set >= 0)
