@@ -17,8 +17,9 @@ int cox_cmd_resume(int argc, char **argv)
     };
     const struct cox_usage usage = {
         .synopsis = "cox resume RUN [--json]",
-        .description = "Goes on with a run that was interrupted, killed or cut off by a crash, from its\n"
-                       "last committed round. The result is that of a run that was never interrupted.",
+        .description =
+            "Goes on with a run that was interrupted, killed or cut off by a crash, from its\n"
+            "last committed round. The result is that of a run that was never interrupted.",
         .options = options,
         .n_options = (int)(sizeof options / sizeof options[0]),
         .min_operands = 1,

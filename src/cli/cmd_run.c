@@ -45,9 +45,10 @@ static void print_plan(const struct cox_plan *p, const struct cox_settings *s)
     if (p->reference[0])
         printf("reference: %s; the start is %.2f Å away\n", p->reference, p->start_rmsd_A);
     cox_clock_human(p->simulate_s, human, sizeof human);
-    printf("each round:\n  simulate  %d × %g ps at %g K, %g fs steps, %d frames: %s (%.0f ns/day)\n",
-           p->replicas, s->simulation.segment_ps, s->simulation.temperature_K,
-           s->simulation.timestep_fs, p->frames_per_round, human, p->ns_per_day);
+    printf(
+        "each round:\n  simulate  %d × %g ps at %g K, %g fs steps, %d frames: %s (%.0f ns/day)\n",
+        p->replicas, s->simulation.segment_ps, s->simulation.temperature_K,
+        s->simulation.timestep_fs, p->frames_per_round, human, p->ns_per_day);
     if (p->parameters) {
         cox_clock_human(p->train_s, human, sizeof human);
         printf("  train     %lld parameters on %d×%d contact maps, every %d rounds: %s",
@@ -61,8 +62,8 @@ static void print_plan(const struct cox_plan *p, const struct cox_settings *s)
     else
         printf("  control   nobody is restarted\n");
     cox_clock_human(p->total_s, human, sizeof human);
-    printf("at most %.0f rounds (%s), about %s, %.1f ns; frames file %.1f MB\n", p->rounds, p->limit,
-           human, p->rounds * p->ns_per_round, p->frames_mb);
+    printf("at most %.0f rounds (%s), about %s, %.1f ns; frames file %.1f MB\n", p->rounds,
+           p->limit, human, p->rounds * p->ns_per_round, p->frames_mb);
 }
 
 static int print_plan_json(const struct cox_plan *p)
@@ -158,15 +159,16 @@ int cox_cmd_run(int argc, char **argv)
     };
     const struct cox_usage usage = {
         .synopsis = "cox run FILE.yaml [-o DIR] [options]",
-        .description =
-            "Drives an ensemble of simulations with a learned model: simulate, train, find outliers,\n"
-            "restart, round after round, until the fold is found. 'cox resume DIR' goes on after an\n"
-            "interruption of any kind.\n\n"
-            "A minimal FILE.yaml:\n"
-            "  system: protein.system.h5      # made by 'cox prepare'\n"
-            "  reference: {path: folded.pdb}\n"
-            "  agent: {objective: rmsd_A}\n"
-            "  stop: {simulated_ns: 100, target: {rmsd_A: 2}}",
+        .description = "Drives an ensemble of simulations with a learned model: simulate, train, "
+                       "find outliers,\n"
+                       "restart, round after round, until the fold is found. 'cox resume DIR' goes "
+                       "on after an\n"
+                       "interruption of any kind.\n\n"
+                       "A minimal FILE.yaml:\n"
+                       "  system: protein.system.h5      # made by 'cox prepare'\n"
+                       "  reference: {path: folded.pdb}\n"
+                       "  agent: {objective: rmsd_A}\n"
+                       "  stop: {simulated_ns: 100, target: {rmsd_A: 2}}",
         .options = options,
         .n_options = (int)(sizeof options / sizeof options[0]),
         .min_operands = 0,

@@ -58,7 +58,8 @@ void cox_show_run_progress(void *user, const struct cox_steer_progress *p)
     if (show->quiet)
         return;
     format_line(line, sizeof line, p);
-    /* on a terminal a round that found something better, and one every ten seconds, stays visible */
+    /* on a terminal a round that found something better, and one every ten seconds, stays visible
+     */
     bool better = !isnan(p->best) && (isnan(show->best) || fabs(p->best - show->best) > 0.05);
     if (show->line.terminal && p->round_done && (better || p->elapsed_s - show->last_period > 10)) {
         printf("\r%s\033[K\n", line);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One recursive lock guards the library (Debian's HDF5 is not built thread-safe). The library's own
  * error stack is silenced; the deepest description of it goes into our message. */
-#include "h5/internal.h"
+#include "h5/h5.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "h5/internal.h"
 
 static pthread_mutex_t lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -20,13 +20,13 @@ struct candidate {
 
 struct work {
     const struct cox_agent_input *in;
-    int64_t first; /* first frame of the window */
-    int n;         /* frames in it */
-    struct candidate *all; /* [n], by frame */
+    int64_t first;          /* first frame of the window */
+    int n;                  /* frames in it */
+    struct candidate *all;  /* [n], by frame */
     struct candidate *best; /* [n] scratch: the candidates, sorted */
-    bool *outlier; /* [n] */
-    float *score;  /* [n] */
-    int *label;    /* [n] */
+    bool *outlier;          /* [n] */
+    float *score;           /* [n] */
+    int *label;             /* [n] */
 };
 
 int cox_agent_unsteered(const struct cox_settings_agent *settings, int lanes)
@@ -96,7 +96,8 @@ static int find_outliers(struct work *w, const float *points, int d,
         options.min_samples = a->min_samples;
         options.outliers_min = low;
         options.outliers_max = high;
-        int rc = cox_dbscan(&found, w->label, w->score, points, w->n, d, &options, w->in->team, err);
+        int rc =
+            cox_dbscan(&found, w->label, w->score, points, w->n, d, &options, w->in->team, err);
         if (rc)
             return rc;
         for (int i = 0; i < w->n; i++)
@@ -106,7 +107,8 @@ static int find_outliers(struct work *w, const float *points, int d,
         return COX_OK;
     }
     /* LOF: label holds the order, most outlying first */
-    int rc = cox_lof(w->score, w->label, NULL, points, w->n, d, a->lof_neighbours, w->in->team, err);
+    int rc =
+        cox_lof(w->score, w->label, NULL, points, w->n, d, a->lof_neighbours, w->in->team, err);
     for (int i = 0; !rc && i < high; i++)
         w->outlier[w->label[i]] = true;
     if (!rc)

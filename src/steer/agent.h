@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The agent: who is restarted, and from which frames.
  *
- * Candidates are the outliers among the newest `window` frames (DBSCAN or LOF, in latent space or on
- * point distances), or all of them. A candidate's score is
- *   explore · (rank of its novelty) + (1 − explore) · (rank of its objective),
- * ranks running from 0, the worst, to 1. Novelty is the outlier score; without outlier search it is
- * the rarity of the frame's state. Picks are taken best first, each at least `diversity_A` (distance
- * RMS) from the others of the round, no frame more often than `max_reuse` in the run.
- * Restarted are the least promising of the steered lanes, by the same score of their last frame. */
+ * Candidates are the outliers among the newest `window` frames (DBSCAN or LOF, in latent space or
+ * on point distances), or all of them. A candidate's score is explore · (rank of its novelty) + (1
+ * − explore) · (rank of its objective), ranks running from 0, the worst, to 1. Novelty is the
+ * outlier score; without outlier search it is the rarity of the frame's state. Picks are taken best
+ * first, each at least `diversity_A` (distance RMS) from the others of the round, no frame more
+ * often than `max_reuse` in the run. Restarted are the least promising of the steered lanes, by the
+ * same score of their last frame. */
 #ifndef COX_STEER_AGENT_H
 #define COX_STEER_AGENT_H
 

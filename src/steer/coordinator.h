@@ -43,8 +43,8 @@ struct cox_coordinator {
     double cpu_zero, session_zero;
 };
 
-/* directory.c: makes the run directory with config.yaml, system.h5 and the other inputs; refuses one
- * that holds a run. */
+/* directory.c: makes the run directory with config.yaml, system.h5 and the other inputs; refuses
+ * one that holds a run. */
 int cox_run_directory_create(const struct cox_settings *settings, const char *directory,
                              struct cox_err *err) COX_MUST_CHECK;
 
@@ -53,8 +53,8 @@ int cox_coordinator_init(struct cox_coordinator *c, const struct cox_settings *s
                          const struct cox_config *config, const struct cox_steer_hooks *hooks,
                          struct cox_err *err) COX_MUST_CHECK;
 void cox_coordinator_deinit(struct cox_coordinator *c);
-/* Rebuilds the state of an interrupted run from its directory. When the last round was simulated but
- * not decided, *undecided is true. */
+/* Rebuilds the state of an interrupted run from its directory. When the last round was simulated
+ * but not decided, *undecided is true. */
 int cox_coordinator_reload(struct cox_coordinator *c, bool *undecided,
                            struct cox_err *err) COX_MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A run directory that stands alone: the system, the reference and the starts are copied into it, and
- * its config.yaml names the copies, so that it can be moved, resumed and run again. */
+/* A run directory that stands alone: the system, the reference and the starts are copied into it,
+ * and its config.yaml names the copies, so that it can be moved, resumed and run again. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,8 +99,7 @@ static int copy_inputs(struct cox_settings *inside, const struct cox_settings *s
         if (!rc)
             rc = join_in(arena, directory, name, &inside->reference.path, err);
     }
-    const char **starts =
-        cox_arena_alloc(arena, (size_t)settings->starts.n + 1, sizeof *starts);
+    const char **starts = cox_arena_alloc(arena, (size_t)settings->starts.n + 1, sizeof *starts);
     if (!starts)
         return cox_err_set(err, COX_ENOMEM, "out of memory");
     for (int i = 0; !rc && i < settings->starts.n; i++) {

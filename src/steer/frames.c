@@ -19,8 +19,8 @@ static int add_observable(struct cox_frames *frames, const char *what, int *colu
     }
     if (frames->n_observables == COX_FRAMES_MAX_OBSERVABLES)
         return cox_err_set(err, COX_EINVAL, "more than %d observables", COX_FRAMES_MAX_OBSERVABLES);
-    int rc = cox_observable_create(&frames->observable[frames->n_observables], what,
-                                   frames->system, frames->reference, NULL, err);
+    int rc = cox_observable_create(&frames->observable[frames->n_observables], what, frames->system,
+                                   frames->reference, NULL, err);
     if (!rc)
         *column = frames->n_observables++;
     return rc;

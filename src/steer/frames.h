@@ -25,8 +25,8 @@ struct cox_frames {
     /* what is computed */
     const struct cox_system *system; /* borrowed */
     struct cox_selection points;
-    int n_pairs;       /* points·(points − 1)/2 */
-    size_t map_bytes;  /* bytes of one bit-packed contact map */
+    int n_pairs;      /* points·(points − 1)/2 */
+    size_t map_bytes; /* bytes of one bit-packed contact map */
     double cutoff_nm;
     double state_radius_nm;
     struct cox_reference *reference; /* NULL: none */
@@ -38,12 +38,12 @@ struct cox_frames {
 
     /* the frames */
     int64_t n, capacity;
-    float *pairs;   /* [n][n_pairs] distances between the points, nm */
-    uint8_t *maps;  /* [n][map_bytes] */
-    float *values;  /* [n][n_observables] */
+    float *pairs;                    /* [n][n_pairs] distances between the points, nm */
+    uint8_t *maps;                   /* [n][map_bytes] */
+    float *values;                   /* [n][n_observables] */
     int32_t *segment, *lane, *round; /* [n] */
-    int32_t *state; /* [n] */
-    int32_t *reuse; /* [n] how often the frame was picked */
+    int32_t *state;                  /* [n] */
+    int32_t *reuse;                  /* [n] how often the frame was picked */
 
     /* the states */
     int n_states, state_capacity;
@@ -51,15 +51,15 @@ struct cox_frames {
     int32_t *population; /* [n_states] */
 };
 
-/* Loads the reference, resolves selections and observables. Errors carry the place in the file where
- * `config` is given. `system` is borrowed. */
+/* Loads the reference, resolves selections and observables. Errors carry the place in the file
+ * where `config` is given. `system` is borrowed. */
 int cox_frames_init(struct cox_frames *frames, const struct cox_system *system,
                     const struct cox_settings *settings, const struct cox_config *config,
                     struct cox_err *err) COX_MUST_CHECK;
 void cox_frames_deinit(struct cox_frames *frames);
 
-/* Computes the features of n frames x[n][n_atoms][3] (nm), in parallel, and appends them; the caller
- * gives segment, lane and round of each. */
+/* Computes the features of n frames x[n][n_atoms][3] (nm), in parallel, and appends them; the
+ * caller gives segment, lane and round of each. */
 int cox_frames_append(struct cox_frames *frames, int n, const float *x, const int32_t *segment,
                       const int32_t *lane, const int32_t *round, struct cox_team *team,
                       struct cox_err *err) COX_MUST_CHECK;

@@ -91,7 +91,8 @@ static int fresh_model(struct cox_learner *l, struct cox_err *err)
     return cox_cvae_create(&l->cvae, l->frames->points.n, &options, l->team, err);
 }
 
-/* The newest half of max_samples, and as many drawn without repetition from all that came before. */
+/* The newest half of max_samples, and as many drawn without repetition from all that came before.
+ */
 static int64_t draw_samples(struct cox_learner *l, int round)
 {
     int64_t n = l->frames->n;
@@ -142,8 +143,7 @@ int cox_learner_embed(struct cox_learner *l, int window, bool *ready, struct cox
     int latent = cox_cvae_latent(l->cvae);
     if (n > l->capacity) {
         int64_t capacity = n + n / 2;
-        float *bigger =
-            cox_realloc(l->latent, (size_t)capacity, (size_t)latent * sizeof *bigger);
+        float *bigger = cox_realloc(l->latent, (size_t)capacity, (size_t)latent * sizeof *bigger);
         if (!bigger)
             return cox_err_set(err, COX_ENOMEM, "out of memory for %lld latent vectors",
                                (long long)capacity);

@@ -30,7 +30,8 @@ int cox_learner_train(struct cox_learner *learner, int round, const atomic_int *
  * *ready before the first training. */
 int cox_learner_embed(struct cox_learner *learner, int window, bool *ready,
                       struct cox_err *err) COX_MUST_CHECK;
-/* [frames->n][n_latent]; rows that were never embedded are zero. NULL before the first. Borrowed. */
+/* [frames->n][n_latent]; rows that were never embedded are zero. NULL before the first. Borrowed.
+ */
 const float *cox_learner_latent(const struct cox_learner *learner, int *n_latent);
 
 int cox_learner_save(const struct cox_learner *learner, const char *path,

@@ -12,7 +12,8 @@ static int measure_engine(struct cox_coordinator *c, struct cox_plan *plan, stru
 {
     struct cox_engine *engine = cox_simulation_engine(c->simulation);
     double fs = c->settings->simulation.timestep_fs;
-    int rc = cox_simulation_prepare(c->simulation, c->n_starts, (const float *const *)c->start, err);
+    int rc =
+        cox_simulation_prepare(c->simulation, c->n_starts, (const float *const *)c->start, err);
     for (int lane = 0; !rc && lane < plan->replicas; lane++)
         rc = cox_engine_draw_velocities(engine, lane, err);
     int steps = 20;
@@ -138,8 +139,8 @@ int cox_plan_make(struct cox_plan *plan, const struct cox_settings *settings,
     if (c.frames.reference)
         snprintf(plan->reference, sizeof plan->reference, "%s", c.frames.reference->title);
     if (c.frames.rmsd >= 0)
-        plan->start_rmsd_A = cox_observable_value(c.frames.observable[c.frames.rmsd],
-                                                  (const float(*)[3])c.start[0]);
+        plan->start_rmsd_A =
+            cox_observable_value(c.frames.observable[c.frames.rmsd], (const float(*)[3])c.start[0]);
     rc = estimate(&c, plan, err);
     cox_coordinator_deinit(&c);
     return rc;

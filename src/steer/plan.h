@@ -15,15 +15,15 @@ struct cox_plan {
     int starts, frames_per_round, steered, restarted;
     char reference[200]; /* "" without one */
     char engine[64];
-    double start_rmsd_A; /* of the first start, NaN without a reference */
-    double ns_per_day;   /* aggregate, measured */
+    double start_rmsd_A;             /* of the first start, NaN without a reference */
+    double ns_per_day;               /* aggregate, measured */
     double ns_per_round, simulate_s; /* one round */
-    int64_t parameters;  /* of the model; 0 without one */
-    double train_first_s, train_s; /* one training, measured on random maps */
-    double round_s;      /* average over rounds with and without training */
-    double rounds, total_s; /* until the nearest limit */
-    const char *limit;   /* which one: "simulated_ns", "wall_minutes", "rounds" */
-    double frames_mb;    /* size of the frames file at the end */
+    int64_t parameters;              /* of the model; 0 without one */
+    double train_first_s, train_s;   /* one training, measured on random maps */
+    double round_s;                  /* average over rounds with and without training */
+    double rounds, total_s;          /* until the nearest limit */
+    const char *limit;               /* which one: "simulated_ns", "wall_minutes", "rounds" */
+    double frames_mb;                /* size of the frames file at the end */
 };
 
 int cox_plan_make(struct cox_plan *plan, const struct cox_settings *settings,

@@ -232,7 +232,8 @@ int cox_record_simulated(struct cox_record *record, const struct cox_block *bloc
         return rc;
     for (int i = 0; !rc && i < block->n_segments; i++) {
         struct cox_catalog_segment segment = block->segments[i];
-        segment.best_objective = best_of(frames, segment.first_frame, segment.n_frames, frames->maximise);
+        segment.best_objective =
+            best_of(frames, segment.first_frame, segment.n_frames, frames->maximise);
         rc = cox_catalog_add_segment(record->catalog, &segment, err);
     }
     if (!rc)

@@ -27,7 +27,8 @@ struct cox_record {
     /* tasks of the round under way, not yet committed */
     struct cox_catalog_task tasks[COX_RECORD_MAX_TASKS];
     int n_tasks;
-    double zero; /* clock_seconds at which the run would have begun, had it never been interrupted */
+    double
+        zero; /* clock_seconds at which the run would have begun, had it never been interrupted */
 };
 
 /* DIRECTORY/NAME into `out`, PATH_MAX bytes. */

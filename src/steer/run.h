@@ -19,10 +19,10 @@ struct cox_steer_progress {
     double best;       /* objective or RMSD, NaN: none */
     const char *best_name;
     double best_in_round;
-    int outliers, picks;  /* of the last round; -1: no search */
-    int arrived, lanes;   /* lanes within the target in the last round */
+    int outliers, picks;     /* of the last round; -1: no search */
+    int arrived, lanes;      /* lanes within the target in the last round */
     double elapsed_s, eta_s; /* eta NaN: unknown */
-    bool round_done;      /* the last call of a round */
+    bool round_done;         /* the last call of a round */
 };
 
 struct cox_steer_hooks {

@@ -38,7 +38,7 @@ static void tell(const struct cox_coordinator *c, const char *stage, const struc
         .round = last,
         .stage = stage,
         .ns = c->ns,
-        .ns_per_day = w->ns_per_day > 0 ? w->ns_per_day
+        .ns_per_day = w->ns_per_day > 0     ? w->ns_per_day
                       : c->simulating_s > 0 ? c->simulated_ns / c->simulating_s * 86400
                                             : 0,
         .best = best < 0 ? NAN : cox_frames_value(f, best, column),
@@ -118,10 +118,10 @@ static int begin_at_picks(struct cox_coordinator *c, struct cox_err *err)
         if (last >= 0 &&
             c->frames.segment[last] == cox_simulation_lane_segment(c->simulation, lane))
             o->parent_frame = last;
-        o->steered = c->settings->agent.enabled && !c->settings->control &&
-                     lane < c->settings->simulation.replicas -
-                                cox_agent_unsteered(&c->settings->agent,
-                                                    c->settings->simulation.replicas);
+        o->steered =
+            c->settings->agent.enabled && !c->settings->control &&
+            lane < c->settings->simulation.replicas -
+                       cox_agent_unsteered(&c->settings->agent, c->settings->simulation.replicas);
     }
     for (int i = 0; !rc && i < c->n_picks; i++) {
         const struct cox_pick *p = &c->picks[i];
@@ -246,15 +246,15 @@ static int decide(struct cox_coordinator *c, struct round_work *w, struct cox_er
     if (rc)
         return rc;
     double began = now(c);
-    struct cox_agent_input input = {.settings = a,
-                                    .frames = &c->frames,
-                                    .latent = latent,
-                                    .n_latent = n_latent,
-                                    .lanes = c->settings->simulation.replicas,
-                                    .last_frame = c->last_frame,
-                                    .seed = cox_seed_mix((uint64_t)c->settings->seed,
-                                                         0xa6e0000u + (unsigned)c->round),
-                                    .team = c->team};
+    struct cox_agent_input input = {
+        .settings = a,
+        .frames = &c->frames,
+        .latent = latent,
+        .n_latent = n_latent,
+        .lanes = c->settings->simulation.replicas,
+        .last_frame = c->last_frame,
+        .seed = cox_seed_mix((uint64_t)c->settings->seed, 0xa6e0000u + (unsigned)c->round),
+        .team = c->team};
     w->agent.picks = c->picks;
     rc = cox_agent_decide(&w->agent, &input, err);
     if (rc)
@@ -291,6 +291,17 @@ static int write_event(struct cox_coordinator *c, const struct cox_catalog_round
     return cox_events_write(c->record.events, "round", j, err);
 }
 
+static int keep_first_hit(struct cox_coordinator *c, struct cox_err *err)
+{
+    char text[32];
+    if (isnan(c->first_hit_ns))
+        return COX_OK;
+    snprintf(text, sizeof text, "%.9g", c->first_hit_ns);
+    int rc = cox_catalog_set(c->record.catalog, "first_hit_ns", text, err);
+    snprintf(text, sizeof text, "%.3f", c->first_hit_s);
+    return rc ? rc : cox_catalog_set(c->record.catalog, "first_hit_s", text, err);
+}
+
 /* Commits what was decided; the round is then over. */
 static int commit(struct cox_coordinator *c, struct round_work *w, struct cox_err *err)
 {
@@ -319,12 +330,7 @@ static int commit(struct cox_coordinator *c, struct round_work *w, struct cox_er
     c->idle_sum += d.round.idle_s;
     if (d.round.idle_s > c->idle_max)
         c->idle_max = d.round.idle_s;
-    int rc = COX_OK;
-    if (!isnan(c->first_hit_ns)) {
-        char text[64];
-        snprintf(text, sizeof text, "%.9g %.6f", c->first_hit_ns, c->first_hit_s);
-        rc = cox_catalog_set(c->record.catalog, "first_hit", text, err);
-    }
+    int rc = keep_first_hit(c, err);
     if (!rc)
         rc = cox_record_decided(&c->record, &d, err);
     if (!rc)
@@ -376,7 +382,8 @@ static int loop(struct cox_coordinator *c, bool undecided, struct cox_steer_outc
 
 static int prepare_lanes(struct cox_coordinator *c, struct cox_err *err)
 {
-    int rc = cox_simulation_prepare(c->simulation, c->n_starts, (const float *const *)c->start, err);
+    int rc =
+        cox_simulation_prepare(c->simulation, c->n_starts, (const float *const *)c->start, err);
     if (rc)
         return cox_err_wrap(err, rc, "preparing the replicas");
     begin_at_starts(c);

@@ -43,9 +43,8 @@ static const struct cox_config_row simulation_rows[] = {
     {"minimize_steps", COX_CONFIG_INT, F(simulation, minimize_steps), .initial = "500",
      .minimum = 0, .maximum = 1e6, .help = "steps of minimisation before the first round"},
 };
-static const struct cox_config_schema simulation_schema =
-    COX_CONFIG_SCHEMA(simulation_rows, struct cox_settings_simulation,
-                      "The molecular dynamics of every replica.");
+static const struct cox_config_schema simulation_schema = COX_CONFIG_SCHEMA(
+    simulation_rows, struct cox_settings_simulation, "The molecular dynamics of every replica.");
 
 static const struct cox_config_row reference_rows[] = {
     {"path", COX_CONFIG_PATH, F(reference, path), .flags = COX_CONFIG_MUST_EXIST,
@@ -76,7 +75,8 @@ static const struct cox_config_row learn_rows[] = {
     {"filters", COX_CONFIG_INTS, F(learn, filters), .initial = "[64, 64, 64, 64]", .minimum = 1,
      .maximum = 1024, .min_items = 1, .max_items = 8, .help = "of each convolution"},
     {"strides", COX_CONFIG_INTS, F(learn, strides), .initial = "[1, 2, 1, 1]", .minimum = 1,
-     .maximum = 2, .min_items = 1, .max_items = 8, .help = "of each convolution; as many as filters"},
+     .maximum = 2, .min_items = 1, .max_items = 8,
+     .help = "of each convolution; as many as filters"},
     {"kernel", COX_CONFIG_INT, F(learn, kernel), .initial = "3", .minimum = 1, .maximum = 7,
      .help = "side of a convolution's filters: 1, 3, 5 or 7"},
     {"dense", COX_CONFIG_INT, F(learn, dense), .initial = "128", .minimum = 1, .maximum = 4096,
@@ -102,9 +102,8 @@ static const struct cox_config_row learn_rows[] = {
     {"init_from", COX_CONFIG_PATH, F(learn, init_from), .flags = COX_CONFIG_MUST_EXIST,
      .help = "a model file to start from instead of random weights"},
 };
-static const struct cox_config_schema learn_schema =
-    COX_CONFIG_SCHEMA(learn_rows, struct cox_settings_learn,
-                      "The variational autoencoder of contact maps.");
+static const struct cox_config_schema learn_schema = COX_CONFIG_SCHEMA(
+    learn_rows, struct cox_settings_learn, "The variational autoencoder of contact maps.");
 
 static const struct cox_config_row agent_rows[] = {
     {"enabled", COX_CONFIG_BOOL, F(agent, enabled), .initial = "true",
@@ -128,12 +127,12 @@ static const struct cox_config_row agent_rows[] = {
     {"explore", COX_CONFIG_DOUBLE, F(agent, explore), .initial = "0.2", .minimum = 0, .maximum = 1,
      .help = "weight of novelty against the objective: 0 greedy, 1 novelty only"},
     {"diversity_A", COX_CONFIG_DOUBLE, F(agent, diversity_A), .unit = "Å", .initial = "1",
-     .minimum = 0, .maximum = 100,
-     .help = "least distance RMS between any two picks of a round"},
+     .minimum = 0, .maximum = 100, .help = "least distance RMS between any two picks of a round"},
     {"max_reuse", COX_CONFIG_INT, F(agent, max_reuse), .initial = "2", .minimum = 1,
      .maximum = 1000000, .help = "how often one frame may be picked in the whole run"},
     {"restart", COX_CONFIG_DOUBLE, F(agent, restart), .initial = "0.5", .minimum = 0, .maximum = 1,
-     .help = "share of the steered replicas that is restarted in a round, the least promising ones"},
+     .help =
+         "share of the steered replicas that is restarted in a round, the least promising ones"},
     {"unsteered", COX_CONFIG_DOUBLE, F(agent, unsteered), .initial = "0.125", .minimum = 0,
      .maximum = 1, .help = "share of the replicas that is never touched"},
     {"window", COX_CONFIG_INT, F(agent, window), .initial = "8000", .minimum = 16, .maximum = 1e6,
@@ -256,8 +255,7 @@ static int check_agent(const struct cox_settings *s, const struct cox_config *co
 {
     const struct cox_settings_agent *a = &s->agent;
     int rc;
-    if (a->objective &&
-        (rc = check_observable(s, config, "agent.objective", a->objective, err)))
+    if (a->objective && (rc = check_observable(s, config, "agent.objective", a->objective, err)))
         return rc;
     for (int i = 0; i < s->features.observables.n; i++)
         if ((rc = check_observable(s, config, "features.observables",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The settings of a steered run: what `cox run FILE.yaml` reads. The table in settings.c is the only
- * description of the keys: parser, messages, `--explain` and docs/config.md all come from it. */
+/* The settings of a steered run: what `cox run FILE.yaml` reads. The table in settings.c is the
+ * only description of the keys: parser, messages, `--explain` and docs/config.md all come from it.
+ */
 #ifndef COX_STEER_SETTINGS_H
 #define COX_STEER_SETTINGS_H
 

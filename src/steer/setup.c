@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 
 static int load_start(struct cox_coordinator *c, const char *path, float *out, struct cox_err *err)
 {
@@ -17,12 +18,12 @@ static int load_start(struct cox_coordinator *c, const char *path, float *out, s
         return cox_err_wrap(err, rc, "start structure");
     for (int i = 0; !rc && i < c->system->n_atoms; i++) {
         if (!reference->has[i])
-            rc = cox_err_set(err, COX_EINVAL,
-                             "start structure '%s' lacks atom %s of residue %s %d; it must have all "
-                             "%d atoms of the system",
-                             path, c->system->atom_name[i],
-                             c->system->residue_name[c->system->residue[i]],
-                             c->system->residue_number[c->system->residue[i]], c->system->n_atoms);
+            rc = cox_err_set(
+                err, COX_EINVAL,
+                "start structure '%s' lacks atom %s of residue %s %d; it must have all "
+                "%d atoms of the system",
+                path, c->system->atom_name[i], c->system->residue_name[c->system->residue[i]],
+                c->system->residue_number[c->system->residue[i]], c->system->n_atoms);
         for (int k = 0; k < 3; k++)
             out[3 * i + k] = (float)reference->position_nm[i][k];
     }
@@ -168,10 +169,11 @@ static int reload_lanes(struct cox_coordinator *c, struct cox_err *err)
         int64_t segment;
         rc = cox_catalog_get_lane(c->record.catalog, lane, &segment, &bytes, &length, err);
         if (!rc && length != wanted)
-            rc = cox_err_set(err, COX_EFORMAT,
-                             "the state of lane %d has %zu bytes, this program needs %zu: the run was "
-                             "made by another version or engine",
-                             lane, length, wanted);
+            rc = cox_err_set(
+                err, COX_EFORMAT,
+                "the state of lane %d has %zu bytes, this program needs %zu: the run was "
+                "made by another version or engine",
+                lane, length, wanted);
         if (!rc)
             rc = cox_simulation_restore_lane(c->simulation, lane, bytes, err);
         cox_free(bytes);
@@ -197,6 +199,17 @@ static int reload_picks(struct cox_coordinator *c, struct cox_err *err)
     return rc;
 }
 
+static int reload_number(struct cox_coordinator *c, const char *key, double *out,
+                         struct cox_err *err)
+{
+    char *text = NULL;
+    int rc = cox_catalog_get(c->record.catalog, key, &text, err);
+    if (!rc && text && cox_parse_double(text, out))
+        rc = cox_err_set(err, COX_EFORMAT, "catalog.db: %s is '%s', no number", key, text);
+    cox_free(text);
+    return rc;
+}
+
 static int reload_rounds(struct cox_coordinator *c, struct cox_err *err)
 {
     struct cox_catalog_round *rounds = NULL;
@@ -212,11 +225,9 @@ static int reload_rounds(struct cox_coordinator *c, struct cox_err *err)
         c->ns = rounds[i].ns;
     }
     cox_free(rounds);
-    char *text = NULL;
-    rc = cox_catalog_get(c->record.catalog, "first_hit", &text, err);
-    if (!rc && text && sscanf(text, "%lf %lf", &c->first_hit_ns, &c->first_hit_s) != 2)
-        rc = cox_err_set(err, COX_EFORMAT, "catalog.db: first_hit is '%s'", text);
-    cox_free(text);
+    rc = reload_number(c, "first_hit_ns", &c->first_hit_ns, err);
+    if (!rc)
+        rc = reload_number(c, "first_hit_s", &c->first_hit_s, err);
     return rc;
 }
 

@@ -33,9 +33,9 @@ struct cox_simulation {
     /* the round */
     struct cox_catalog_segment *segments;
     int n_segments, segment_room;
-    int *current;      /* [lanes] index into segments */
-    int *lane_frames;  /* [lanes] frames so far in this round */
-    int *empty_blows;  /* [lanes] blow-ups since the last good frame */
+    int *current;           /* [lanes] index into segments */
+    int *lane_frames;       /* [lanes] frames so far in this round */
+    int *empty_blows;       /* [lanes] blow-ups since the last good frame */
     float *lane_x, *lane_v; /* [lanes][frames_per_segment][n_atoms][3] */
     int64_t *lane_step;
     int32_t *lane_segment;
@@ -116,10 +116,10 @@ void cox_simulation_destroy(struct cox_simulation *s)
     cox_engine_destroy(s->engine);
     for (int i = 0; i < s->n_starts; i++)
         cox_free(s->start[i]);
-    void *blocks[] = {s->start,        s->lane,    s->x,       s->v,         s->segments,
-                      s->current,      s->lane_frames, s->empty_blows, s->lane_x, s->lane_v,
-                      s->lane_step,    s->lane_segment, s->step, s->time_ps, s->segment,
-                      s->lane_of,      s->round_of};
+    void *blocks[] = {s->start,     s->lane,         s->x,           s->v,       s->segments,
+                      s->current,   s->lane_frames,  s->empty_blows, s->lane_x,  s->lane_v,
+                      s->lane_step, s->lane_segment, s->step,        s->time_ps, s->segment,
+                      s->lane_of,   s->round_of};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
     cox_free(s);
@@ -243,8 +243,8 @@ static int recover_lane(struct cox_simulation *s, int lane, const struct cox_rou
     const char *reason = cox_engine_lane_reason(s->engine, lane);
     old->blown = true;
     snprintf(old->reason, sizeof old->reason, "%s", reason);
-    cox_log(COX_LOG_WARN, "lane %d, segment %lld blew up (%s); restarted", lane,
-            (long long)old->id, reason);
+    cox_log(COX_LOG_WARN, "lane %d, segment %lld blew up (%s); restarted", lane, (long long)old->id,
+            reason);
     struct cox_origin origin = {.parent_segment = -1, .parent_frame = -1, .start = -1};
     int frames = s->lane_frames[lane];
     origin.steered = old->steered;

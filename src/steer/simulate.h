@@ -20,14 +20,14 @@ struct cox_origin {
     bool continued;         /* goes on as it stands; nothing else is looked at */
     int64_t parent_segment; /* of a restart from a frame */
     int64_t parent_frame;
-    int64_t start;          /* of a start structure, when parent_frame is -1 */
-    const float *x;         /* [n_atoms][3], nm; borrowed for the call */
-    const float *v;         /* nm/ps; NULL: drawn */
-    bool steered;           /* the agent had a say in this lane */
+    int64_t start;  /* of a start structure, when parent_frame is -1 */
+    const float *x; /* [n_atoms][3], nm; borrowed for the call */
+    const float *v; /* nm/ps; NULL: drawn */
+    bool steered;   /* the agent had a say in this lane */
 };
 
-/* What one round left behind; valid until the next round. Frames stand lane by lane, in the order in
- * which they are to be stored; frame i of the block gets the id first_frame + i. */
+/* What one round left behind; valid until the next round. Frames stand lane by lane, in the order
+ * in which they are to be stored; frame i of the block gets the id first_frame + i. */
 struct cox_block {
     int n_segments;
     const struct cox_catalog_segment *segments;
@@ -37,8 +37,8 @@ struct cox_block {
     const int64_t *step;
     const double *time_ps;
     const int32_t *segment, *lane, *round; /* [n_frames] */
-    int blown;      /* lanes that blew up */
-    double ns;      /* aggregate simulated time of the round */
+    int blown;                             /* lanes that blew up */
+    double ns;                             /* aggregate simulated time of the round */
 };
 
 int cox_simulation_create(struct cox_simulation **out, const struct cox_system *system,
@@ -46,8 +46,8 @@ int cox_simulation_create(struct cox_simulation **out, const struct cox_system *
 void cox_simulation_destroy(struct cox_simulation *simulation);
 struct cox_engine *cox_simulation_engine(struct cox_simulation *simulation);
 
-/* Sets every lane to its start structure starts[lane % n] ([n_atoms][3], nm) and minimises. Done once,
- * before the first round of a fresh run. */
+/* Sets every lane to its start structure starts[lane % n] ([n_atoms][3], nm) and minimises. Done
+ * once, before the first round of a fresh run. */
 int cox_simulation_prepare(struct cox_simulation *simulation, int n_starts,
                            const float *const *starts, struct cox_err *err) COX_MUST_CHECK;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* When a run ends. Everything is derived from the frames, so that an interrupted run decides alike. */
+/* When a run ends. Everything is derived from the frames, so that an interrupted run decides alike.
+ */
 #include "steer/coordinator.h"
 
 #include <math.h>

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "steer/coordinator.h"
 
-static const char *const reason_names[] = {"interrupted", "target", "converged", "simulated_ns",
-                                           "wall_minutes", "rounds"};
+static const char *const reason_names[] = {"interrupted",  "target",       "converged",
+                                           "simulated_ns", "wall_minutes", "rounds"};
 
 static double cpu_seconds(void)
 {

@@ -89,7 +89,7 @@ static void greedy_takes_the_best_frames_and_the_worst_lanes(void **state)
     struct cox_agent_result r = decide(&w);
     assert_int_equal(r.n_picks, 4);
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(r.picks[i].frame, i);        /* smallest objective first */
+        assert_int_equal(r.picks[i].frame, i);            /* smallest objective first */
         assert_int_equal(r.picks[i].lane, LANES - 1 - i); /* largest first */
         assert_int_equal(w.reuse[i], 1);
     }
@@ -229,10 +229,8 @@ static void memory_may_run_out_at_any_point(void **state)
     int rc = COX_ENOMEM;
     for (uint64_t n = 1; rc && n < 1000; n++) {
         struct cox_agent_result result = {.picks = w.picks};
-        struct cox_agent_input input = {.settings = &w.settings,
-                                        .frames = &w.frames,
-                                        .lanes = LANES,
-                                        .last_frame = w.last};
+        struct cox_agent_input input = {
+            .settings = &w.settings, .frames = &w.frames, .lanes = LANES, .last_frame = w.last};
         struct cox_err err = COX_ERR_INIT;
         uint64_t before = cox_mem_in_use();
         cox_mem_fail_at(n);

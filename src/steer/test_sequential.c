@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The whole loop on the fake engine: same seed, same run; killed at any moment and resumed, the same
- * run again; a lane that blows up; nothing half-written. */
+/* The whole loop on the fake engine: same seed, same run; killed at any moment and resumed, the
+ * same run again; a lane that blows up; nothing half-written. */
 #include <limits.h>
 #include <math.h>
 #include <setjmp.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
 
 #include <cmocka.h>
 

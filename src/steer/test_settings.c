@@ -62,10 +62,13 @@ static void contradictions_are_refused_at_their_place(void **state)
 {
     (void)state;
     refuses(SYSTEM, ":1:1:", "no limit");
-    refuses(SYSTEM "stop: {rounds: 3}\nsimulation:\n  timestep_fs: 4\n", ":4:3:", "hydrogen_mass_u");
-    refuses(SYSTEM "stop: {rounds: 3}\nsimulation:\n  timestep_ps: 0.002\n", ":4:3:", "timestep_fs");
+    refuses(SYSTEM "stop: {rounds: 3}\nsimulation:\n  timestep_fs: 4\n",
+            ":4:3:", "hydrogen_mass_u");
+    refuses(SYSTEM "stop: {rounds: 3}\nsimulation:\n  timestep_ps: 0.002\n",
+            ":4:3:", "timestep_fs");
     refuses(SYSTEM "stop: {rounds: 3}\nsimulation:\n  frame_ps: 0.0031\n", ":4:3:", "whole number");
-    refuses(SYSTEM "stop: {rounds: 3}\nsimulation: {segment_ps: 7, frame_ps: 5}\n", ":3:", "frames");
+    refuses(SYSTEM "stop: {rounds: 3}\nsimulation: {segment_ps: 7, frame_ps: 5}\n",
+            ":3:", "frames");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  objective: rmsd_A\n", ":4:3:", "reference");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  objective: rmds_A\n", ":4:3:", "rmsd_A");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  outliers: none\n", ":4:3:", "objective");
