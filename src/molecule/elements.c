@@ -63,7 +63,7 @@ int cox_element_of_name(const char *atom_name)
 int cox_element_of_mass(double mass_u)
 {
     int nearest = 0;
-    double least = 0.2;
+    double least = 0.06;
     for (int i = 1; i < N_ELEMENTS; i++) {
         double distance = fabs(elements[i].mass_u - mass_u);
         if (distance < least) {

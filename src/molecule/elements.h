@@ -9,7 +9,7 @@ const char *cox_element_symbol(int number);
 int cox_element_of_symbol(const char *symbol);
 /* From the name of an atom of a biomolecule ("CA" is carbon, "1HB" hydrogen); 0 unknown. */
 int cox_element_of_name(const char *atom_name);
-/* Nearest standard atomic mass within 0.2 u (a repartitioned hydrogen is not found); 0 unknown. */
+/* Nearest standard atomic mass within 0.06 u (repartitioned masses are not found); 0 unknown. */
 int cox_element_of_mass(double mass_u);
 /* Standard atomic mass, u; 0 unknown. */
 double cox_element_mass(int number);

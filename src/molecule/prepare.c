@@ -101,6 +101,11 @@ static int set_solvent(struct cox_system *s, const struct cox_prepare_options *o
     int rc = o->radii ? cox_radii_of_name(o->radii, &radii, err) : COX_OK;
     if (!rc && (o->radii || !o->prmtop))
         rc = cox_obc_assign(s, radii, err);
+    else if (!rc && s->gb_radius_nm[0] == 0)
+        rc = cox_err_set(
+            err, COX_EINVAL,
+            "'%s' has no GB radii (sections RADII and SCREEN): choose some with --radii",
+            o->prmtop);
     if (rc)
         return rc;
     s->solvent = strcmp(o->solvent, "obc2") ? COX_SOLVENT_VACUUM : COX_SOLVENT_OBC2;
