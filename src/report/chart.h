@@ -20,10 +20,12 @@ struct cox_chart {
     int width, height;                 /* pixels; 0 = 640 × 360 */
     double x_min, x_max, y_min, y_max; /* NaN = from the data */
     bool x_log, y_log;                 /* values <= 0 are left out */
+    const char *x2_label;              /* a second x axis at the top, showing x times x2_scale */
+    double x2_scale;
 };
-#define COX_CHART_INIT                                           \
-    {                                                            \
-        NULL, NULL, NULL, 0, 0, NAN, NAN, NAN, NAN, false, false \
+#define COX_CHART_INIT                                                    \
+    {                                                                     \
+        NULL, NULL, NULL, 0, 0, NAN, NAN, NAN, NAN, false, false, NULL, 1 \
     }
 
 struct cox_chart_series {

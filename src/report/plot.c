@@ -260,6 +260,28 @@ static void draw_x_axis(struct cox_plot *plot)
                       COX_PLOT_FONT, plot->chart->x_label);
 }
 
+/* The same scale in other units, at the top; without lines. */
+static void draw_x2_axis(struct cox_plot *plot)
+{
+    struct axis_ticks t;
+    struct cox_scale other = plot->x;
+    other.low *= plot->chart->x2_scale;
+    other.high *= plot->chart->x2_scale;
+    find_ticks(&t, &other, (int)((plot->right - plot->left) / 75));
+    cox_str_addf(plot->out,
+                 "<path stroke=\"currentColor\" stroke-opacity=\".55\" fill=\"none\" "
+                 "d=\"M%.1f %.1fH%.1f",
+                 plot->left, plot->top, plot->right);
+    for (int i = 0; i < t.n; i++)
+        cox_str_addf(plot->out, "M%.1f %.1fv-4", cox_scale_map(&other, t.at[i]), plot->top);
+    cox_str_add(plot->out, "\"/>\n");
+    for (int i = 0; i < t.n; i++)
+        cox_plot_text(plot, cox_scale_map(&other, t.at[i]), plot->top - 7, "middle", TICK_SIZE,
+                      t.text[i]);
+    cox_plot_text(plot, (plot->left + plot->right) / 2, plot->top - 22, "middle", COX_PLOT_FONT,
+                  plot->chart->x2_label);
+}
+
 static void draw_y_axis(struct cox_plot *plot, const struct axis_ticks *t)
 {
     cox_str_add(plot->out, "<g stroke=\"currentColor\" stroke-opacity=\".13\">");
@@ -311,6 +333,7 @@ bool cox_plot_begin(struct cox_plot *plot, struct cox_str *out, const struct cox
     plot->top = top;
     if (cox_range_is_empty(&x) || cox_range_is_empty(&y))
         return say_empty(plot);
+    plot->top += chart->x2_label ? 32 : 0;
     plot->bottom = plot->height - EDGE - (chart->x_label ? 34 : 18);
     plot->right = plot->width - EDGE - 8 - room_right;
     plot->x.log = chart->x_log;
@@ -331,6 +354,8 @@ bool cox_plot_begin(struct cox_plot *plot, struct cox_str *out, const struct cox
     plot->y.to = plot->top;
     draw_x_axis(plot);
     draw_y_axis(plot, &t);
+    if (chart->x2_label)
+        draw_x2_axis(plot);
     draw_frame(plot);
     return true;
 }

@@ -110,6 +110,8 @@ static void lines(struct cox_str *page)
     c.title = "Best Cα RMSD against simulated time";
     c.x_label = "aggregate simulated time (ns)";
     c.y_label = "Cα RMSD (Å)";
+    c.x2_label = "simulated time per replica (ns)";
+    c.x2_scale = 1.0 / 32;
     size_t at = begin(page);
     cox_chart_lines(page, &c, both, 3);
     check(page, at);
