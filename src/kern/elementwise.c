@@ -68,15 +68,22 @@ static void dropout_ref(size_t n, float drop, uint64_t key, uint64_t stream, con
 {
     const uint32_t k[2] = {(uint32_t)key, (uint32_t)(key >> 32)};
     for (size_t i = 0; i < n; i++) {
-        /* element i: of the i / 64-th group of 16 blocks, word (i % 64) / 16 of block i % 16 */
-        const uint64_t block = i / 64 * 16 + i % 16;
+        /* of the i / 128-th group of 16 counters: half of word (i % 64) / 16 of counter i % 16 */
+        const uint64_t block = i / 128 * 16 + i % 16;
         const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
                                      (uint32_t)(stream >> 32)};
         uint32_t words[4];
         cox_philox4x32(counter, k, words);
-        const int keep = (words[i % 64 / 16] >> 1) >= (uint32_t)((double)drop * 2147483648.0);
+        const uint32_t half = i % 128 < 64 ? words[i % 64 / 16] & 0xffff : words[i % 64 / 16] >> 16;
+        const int keep = half >= (uint32_t)((double)drop * 65536);
         y[i] = keep ? x[i] * (1.0f / (1.0f - drop)) : 0;
     }
+}
+
+static void dropout_backward_ref(size_t n, float drop, const float *y, float *dy)
+{
+    for (size_t i = 0; i < n; i++)
+        dy[i] = y[i] > 0 ? dy[i] * (1.0f / (1.0f - drop)) : 0;
 }
 
 static void rmsprop_ref(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w)
@@ -122,6 +129,7 @@ const struct cox_elementwise_kernels cox_elementwise_kernels_ref = {
     .sum_rows = sum_rows_ref,
     .bce = bce_ref,
     .dropout = dropout_ref,
+    .dropout_backward = dropout_backward_ref,
     .rmsprop = rmsprop_ref,
     .adam = adam_ref,
     .finite = finite_ref,

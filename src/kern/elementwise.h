@@ -41,9 +41,12 @@ struct cox_elementwise_kernels {
     double (*bce)(size_t n, const float *logits, const float *targets, float scale,
                   float *gradient);
     /* y = x / (1 − drop) for kept elements, 0 for dropped; element i is dropped with probability
-     * `drop`, a pure function of (key, stream, i), the same for every instruction set: the backward
-     * pass repeats the call on the gradient. */
+     * `drop` (to 1/65536), a pure function of (key, stream, i), the same for every instruction set:
+     * the gradient's pass may repeat the call. */
     void (*dropout)(size_t n, float drop, uint64_t key, uint64_t stream, const float *x, float *y);
+    /* The gradient through dropout of a ReLU's output: dy / (1 − drop) where y, the result of
+     * dropout, is positive, else 0. Cheaper than drawing again. */
+    void (*dropout_backward)(size_t n, float drop, const float *y, float *dy);
     void (*rmsprop)(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w);
     void (*adam)(size_t n, const struct cox_adam *o, const float *g, float *m, float *v, float *w);
     /* 1 if no element is NaN or infinite. */

@@ -147,49 +147,93 @@ static double bce(size_t n, const float *logits, const float *targets, float sca
     return total;
 }
 
-/* Philox4x32-10 (Salmon et al., SC11) on 16 counters at once; the loops vectorise. */
+/* Low and high halves of the 32×32-bit products of every lane with a constant. */
+COX_VINLINE void multiply_wide(vu a, uint32_t by, vu *low, vu *high)
+{
+#if defined(COX_ISA_avx512)
+    const __m512i m = _mm512_set1_epi32((int)by), even = _mm512_mul_epu32((__m512i)a, m),
+                  odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), m);
+    *low = (vu)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+    *high = (vu)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+#elif defined(COX_ISA_avx2)
+    const __m256i m = _mm256_set1_epi32((int)by), even = _mm256_mul_epu32((__m256i)a, m),
+                  odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a, 32), m);
+    *low = (vu)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+    *high = (vu)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+#else
+    for (int l = 0; l < COX_LANES; l++) {
+        const uint64_t p = (uint64_t)a[l] * by;
+        (*low)[l] = (uint32_t)p;
+        (*high)[l] = (uint32_t)(p >> 32);
+    }
+#endif
+}
+
+/* Philox4x32-10 (Salmon et al., SC11) of 16 counters: words[w][i] is word w of counter first + i.
+ */
 #define PHILOX_WIDTH 16
 
-static void philox16(uint64_t key, uint64_t stream, uint64_t first, uint32_t out[4][PHILOX_WIDTH])
+static void philox16(uint64_t key, uint64_t stream, uint64_t first, uint32_t words[4][PHILOX_WIDTH])
 {
-    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
     for (int i = 0; i < PHILOX_WIDTH; i++) {
-        out[0][i] = (uint32_t)(first + (uint64_t)i);
-        out[1][i] = (uint32_t)((first + (uint64_t)i) >> 32);
-        out[2][i] = (uint32_t)stream;
-        out[3][i] = (uint32_t)(stream >> 32);
+        words[0][i] = (uint32_t)(first + (uint64_t)i);
+        words[1][i] = (uint32_t)((first + (uint64_t)i) >> 32);
     }
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < PHILOX_WIDTH; i++) {
-            const uint64_t p = (uint64_t)out[0][i] * 0xD2511F53u,
-                           q = (uint64_t)out[2][i] * 0xCD9E8D57u;
-            out[0][i] = (uint32_t)(q >> 32) ^ out[1][i] ^ k0;
-            out[1][i] = (uint32_t)q;
-            out[2][i] = (uint32_t)(p >> 32) ^ out[3][i] ^ k1;
-            out[3][i] = (uint32_t)p;
+    for (int i = 0; i < PHILOX_WIDTH; i += COX_LANES) {
+        vu a, b, c = vu_set1((uint32_t)stream), d = vu_set1((uint32_t)(stream >> 32));
+        uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+        memcpy(&a, words[0] + i, sizeof a);
+        memcpy(&b, words[1] + i, sizeof b);
+        for (int round = 0; round < 10; round++) {
+            vu p_low, p_high, q_low, q_high;
+            multiply_wide(a, 0xD2511F53u, &p_low, &p_high);
+            multiply_wide(c, 0xCD9E8D57u, &q_low, &q_high);
+            a = q_high ^ b ^ k0;
+            b = q_low;
+            c = p_high ^ d ^ k1;
+            d = p_low;
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+        memcpy(words[0] + i, &a, sizeof a);
+        memcpy(words[1] + i, &b, sizeof b);
+        memcpy(words[2] + i, &c, sizeof c);
+        memcpy(words[3] + i, &d, sizeof d);
     }
+}
+
+/* Each word serves two elements: its low half the first 64 of a group of 128, its high half the
+ * second. */
+#define DROPOUT_GROUP (8 * PHILOX_WIDTH)
+
+COX_VINLINE void dropout_group(const uint32_t *words, size_t n, int32_t threshold, float scale,
+                               const float *x, float *y)
+{
+    for (size_t i = 0; i < n && i < DROPOUT_GROUP / 2; i++)
+        y[i] = (int32_t)(words[i] & 0xffff) >= threshold ? x[i] * scale : 0;
+    for (size_t i = DROPOUT_GROUP / 2; i < n; i++)
+        y[i] = (int32_t)(words[i - DROPOUT_GROUP / 2] >> 16) >= threshold ? x[i] * scale : 0;
 }
 
 static void dropout(size_t n, float drop, uint64_t key, uint64_t stream, const float *x, float *y)
 {
-    /* compared as 31-bit signed integers, which every instruction set can */
-    const int32_t threshold = (int32_t)((double)drop * 2147483648.0);
+    const int32_t threshold = (int32_t)((double)drop * 65536);
     const float scale = 1.0f / (1.0f - drop);
     uint32_t words[4][PHILOX_WIDTH];
-    const uint32_t *word = words[0];
-    for (size_t i = 0; i < n; i += 4 * PHILOX_WIDTH) {
-        philox16(key, stream, i / 4, words);
-        const size_t m = n - i < 4 * PHILOX_WIDTH ? n - i : 4 * PHILOX_WIDTH;
-        if (m == 4 * PHILOX_WIDTH)
-            for (size_t j = 0; j < 4 * PHILOX_WIDTH; j++)
-                y[i + j] = (int32_t)(word[j] >> 1) >= threshold ? x[i + j] * scale : 0;
+    for (size_t i = 0; i < n; i += DROPOUT_GROUP) {
+        philox16(key, stream, i / 8, words);
+        if (n - i >= DROPOUT_GROUP)
+            dropout_group(words[0], DROPOUT_GROUP, threshold, scale, x + i, y + i);
         else
-            for (size_t j = 0; j < m; j++)
-                y[i + j] = (int32_t)(word[j] >> 1) >= threshold ? x[i + j] * scale : 0;
+            dropout_group(words[0], n - i, threshold, scale, x + i, y + i);
     }
+}
+
+static void dropout_backward(size_t n, float drop, const float *y, float *dy)
+{
+    const float scale = 1.0f / (1.0f - drop);
+    for (size_t i = 0; i < n; i++)
+        dy[i] = y[i] > 0 ? dy[i] * scale : 0;
 }
 
 static void rmsprop(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w)
@@ -241,6 +285,7 @@ const struct cox_elementwise_kernels COX_ISA_SYMBOL(cox_elementwise_kernels) = {
     .sum_rows = sum_rows,
     .bce = bce,
     .dropout = dropout,
+    .dropout_backward = dropout_backward,
     .rmsprop = rmsprop,
     .adam = adam,
     .finite = finite_all,

@@ -15,7 +15,8 @@
 
 #define MOST 1031
 #define CANARY 77.25f
-static const size_t lengths[] = {0, 1, 3, 4, 15, 16, 17, 28, 31, 63, 64, 65, 100, 784, MOST};
+static const size_t lengths[] = {0,  1,  3,  4,   15,  16,  17,  28,  31,
+                                 63, 64, 65, 127, 128, 129, 200, 784, MOST};
 #define N_LENGTHS (sizeof lengths / sizeof lengths[0])
 
 static const struct cox_elementwise_kernels *const ref = &cox_elementwise_kernels_ref;
@@ -60,6 +61,10 @@ static void maps_one_to_one(const struct cox_elementwise_kernels *k, size_t n)
     near(y, z, n, 0, 0);
     k->dropout(n, 0.25f, 0x123456789abcdefu, 42, x, y);
     ref->dropout(n, 0.25f, 0x123456789abcdefu, 42, x, z);
+    near(y, z, n, 1e-7, 0);
+    memcpy(z, y, sizeof z);
+    k->dropout_backward(n, 0.25f, x, y);
+    ref->dropout_backward(n, 0.25f, x, z);
     near(y, z, n, 1e-7, 0);
 }
 

@@ -207,8 +207,8 @@ static void encode_group_backward(void *user, int group, int thread)
     for (int i = group_first(j->n, group); i < group_first(j->n, group + 1); i++) {
         float *d = c->d_features + (size_t)i * flat;
         if (j->pass->dropout && c->options.dropout > 0)
-            c->kernels->dropout(flat, (float)c->options.dropout, ~j->pass->key,
-                                j->pass->first_stream + (uint64_t)i, d, d);
+            c->kernels->dropout_backward(flat, (float)c->options.dropout,
+                                         c->features + (size_t)i * flat, d);
         cox_conv_map_scatter(cox_conv_chain_output(c->encoder), d, d_tape);
         cox_conv_chain_backward(c->encoder, encoder_tape(c, i), d_tape, gradients, false);
     }
