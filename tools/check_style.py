@@ -83,20 +83,22 @@ def is_test(path):
 def check_includes(root, path, lines, add):
     """A source file's own header comes first, so that it is seen to stand alone."""
     stem, extension = os.path.splitext(path)
-    stem = re.sub(r"\.isa$", "", stem)
-    if extension != ".c" or not path.startswith("src/") or is_test(path):
+    if extension != ".c" or not path.startswith("src/") or is_test(path) or stem.endswith(".isa"):
         return
-    own = None
-    if os.path.exists(os.path.join(root, stem + ".h")):
-        own = stem[len("src/"):] + ".h"
-    elif os.path.exists(os.path.join(root, "include/cox", os.path.basename(stem) + ".h")):
-        own = "cox/" + os.path.basename(stem) + ".h"
+    name = os.path.basename(stem)
+    folder = os.path.dirname(path)[len("src/"):]
+    own = {h for h in (f"{folder}/{name}.h", f"cox/{name}.h")
+           if os.path.exists(os.path.join(root, "include" if h.startswith("cox/") else "src", h))}
     includes = [(n, m.group(1)) for n, line in enumerate(lines, 1)
                 for m in [re.match(r'#include\s+[<"]([^>"]+)', line)] if m]
-    # cox/x.h and module/x.h may both be a file's own
-    owns = {own, "cox/" + os.path.basename(stem) + ".h"}
-    if own and includes and includes[0][1] not in owns:
-        add(includes[0][0], f'the first include must be the file\'s own header "{own}"')
+    if not own or not includes:
+        return
+    first = includes[0][1]
+    # or the module's private header, which includes it first
+    inner = first.startswith(folder + "/") and (
+        os.path.basename(first).startswith(name + "_") or first.endswith("internal.h"))
+    if first not in own and not inner:
+        add(includes[0][0], f'the first include must be the file\'s own header "{min(own)}"')
 
 
 def check_c(root, path, text, add):

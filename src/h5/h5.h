@@ -27,6 +27,8 @@ int cox_h5_open_read(struct cox_h5 **out, const char *path, struct cox_err *err)
 /* For appending to a file made by cox_h5_create_live. Clears the status flags that a killed writer
  * left behind. */
 int cox_h5_open_append(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
+/* Once all datasets and attributes are made. Only from here on do flushed rows survive a writer
+ * that is killed: without SWMR the index on disk may tell of places where chunks no longer are. */
 int cox_h5_swmr_start(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_flush(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_close(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;

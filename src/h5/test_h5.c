@@ -290,20 +290,21 @@ static void rows_grow_and_are_cut(void **state)
     ok(cox_h5_close(file, &err), &err);
 }
 
-/* A writer that is killed: flushed rows survive, the file can be cut and appended to again. */
+/* A writer that is killed: flushed rows survive, the file can be cut and appended to again. Without
+ * SWMR they do not: a compressed chunk may have moved, and the index on disk tells of the old
+ * place. */
 static void a_killed_writer_is_survived(void **state)
 {
-    for (int follow = 0; follow < 2; follow++) {
-        (void)state;
+    (void)state;
+    for (int compress = 0; compress < 2; compress++) {
         struct cox_err err = COX_ERR_INIT;
-        const char *path = at(follow ? "k1.h5" : "k0.h5");
+        const char *path = at(compress ? "k1.h5" : "k0.h5");
         pid_t child = fork();
         if (!child) {
             struct cox_h5 *file = NULL;
             int rc = cox_h5_create_live(&file, path, NULL);
-            rc |= cox_h5_create_growing(file, "/x", COX_H5_F32, 2, chunk, true, NULL);
-            if (follow)
-                rc |= cox_h5_swmr_start(file, NULL);
+            rc |= cox_h5_create_growing(file, "/x", COX_H5_F32, 2, chunk, compress, NULL);
+            rc |= cox_h5_swmr_start(file, NULL);
             append_rows(file, "/x", 0, 30);
             rc |= cox_h5_flush(file, NULL);
             append_rows(file, "/x", 30, 2000);
@@ -315,11 +316,10 @@ static void a_killed_writer_is_survived(void **state)
         waitpid(child, &status, 0);
         assert_true(WIFSIGNALED(status));
         struct cox_h5 *file = NULL;
-        if (follow) { /* a reader may look in the meantime */
-            ok(cox_h5_open_read(&file, path, &err), &err);
-            rows_are(file, "/x", 0, 30);
-            ok(cox_h5_close(file, &err), &err);
-        }
+        /* a reader may look in the meantime */
+        ok(cox_h5_open_read(&file, path, &err), &err);
+        rows_are(file, "/x", 0, 30);
+        ok(cox_h5_close(file, &err), &err);
         ok(cox_h5_open_append(&file, path, &err), &err);
         assert_true(length_of(file, "/x") >= 30);
         rows_are(file, "/x", 0, 30);
