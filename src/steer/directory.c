@@ -111,8 +111,7 @@ static int copy_inputs(struct cox_settings *inside, const struct cox_settings *s
             rc = join_in(arena, directory, name, &starts[i], err);
     }
     inside->starts.items = starts;
-    if (!rc)
-        rc = join_in(arena, directory, "", &inside->output, err);
+    inside->output = NULL; /* a run of this file goes elsewhere */
     return rc;
 }
 
