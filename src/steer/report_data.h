@@ -45,14 +45,18 @@ struct cox_run_data {
     bool has_rmsd, has_objective;
     double frame_ns; /* aggregate time per frame */
     double total_ns;
-    uint8_t *maps; /* [n][points²] contact maps, one byte per pixel; NULL unless wanted */
+    uint8_t *maps;   /* [n_mapped][points²] contact maps, one byte per pixel; NULL unless
+                        wanted */
+    int64_t *mapped; /* [n_mapped] the frame of each map */
+    int64_t n_mapped;
 };
 
 /* `maps`: read all coordinates and compute the contact maps. Where `reference` is given, rmsd_A is
- * measured to it (over `reference_points`) instead of being read; both are borrowed. `team` may be
- * NULL. Release with cox_run_data_deinit, also after a failure. */
+ * measured to it (over `reference_points`, all frames) instead of being read; both are borrowed.
+ * `team` may be NULL. Release with cox_run_data_deinit, also after a failure. */
 struct cox_run_data_options {
     bool maps;
+    int64_t most_maps; /* of more frames only about so many are mapped, evenly; 0: all */
     const struct cox_reference *reference;
     const struct cox_selection *reference_points;
     struct cox_team *team;
@@ -62,11 +66,12 @@ int cox_run_data_init(struct cox_run_data *run, const char *directory,
                       struct cox_err *err) COX_MUST_CHECK;
 void cox_run_data_deinit(struct cox_run_data *run);
 
-/* Distinct roots of the pathways that the lanes are on in a round; 0 when it has no segment. */
+/* Distinct roots of the pathways that the lanes are on in a round; 0 when it has no segment;
+ * negative: out of memory. */
 int cox_run_data_ancestors(const struct cox_run_data *run, int round, struct cox_err *err);
 /* "LOF outliers in latent space, rmsd_A minimised, …" or "no steering". */
 void cox_run_data_strategy(const struct cox_run_data *run, char *text, size_t size);
-/* "Cα RMSD" or "RMSD of heavy". */
+/* "Cα RMSD", or "RMSD" over other atoms; static. */
 const char *cox_run_data_rmsd_name(const struct cox_run_data *run);
 
 #endif
