@@ -9,6 +9,7 @@ enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERR
 #define COX_COMMANDS(X)                                                            \
     X(prepare, "prepare", "make a system file from a PDB, a sequence or a prmtop") \
     X(show, "show", "what is in a system file")                                    \
+    X(md, "md", "plain molecular dynamics, and how fast it is")                    \
     X(run, "run", "a steered ensemble: fold a protein, explore a landscape")       \
     X(resume, "resume", "go on with an interrupted run")                           \
     X(export, "export", "frames of a run as DCD, XTC or PDB for viewers")          \
