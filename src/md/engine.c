@@ -8,12 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#ifdef __has_include
-#if __has_include("md/ensemble/ensemble.c") /* half-written until then */
 #include "md/ensemble/ensemble.h"
-#define HAVE_ENSEMBLE 1
-#endif
-#endif
 
 struct cox_engine {
     const struct cox_engine_ops *ops;
@@ -23,9 +18,7 @@ struct cox_engine {
 };
 
 static const struct cox_engine_ops *const kinds[] = {
-#ifdef HAVE_ENSEMBLE
     &cox_engine_ensemble_ops,
-#endif
     &cox_engine_fake_ops,
 };
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
