@@ -104,6 +104,12 @@ static int read_pointers(struct reader *r)
     if (r->pointers[NATOM] < 1 || r->pointers[NTYPES] < 1 || r->pointers[NTYPES] > 10000 ||
         r->pointers[NRES] < 1)
         return fail(r, "POINTERS", "no atoms, types or residues", 0);
+    /* Before anything is allocated for them. */
+    const struct cox_prmtop_section *charges = cox_prmtop_find(&r->file, "CHARGE");
+    if (!charges)
+        return cox_err_set(r->err, COX_EFORMAT, "%s: section 'CHARGE' is missing", r->file.label);
+    if ((size_t)r->pointers[NATOM] > charges->length || r->pointers[NRES] > r->pointers[NATOM])
+        return fail(r, "POINTERS", "more atoms than section CHARGE has, or more residues", NATOM);
     if (r->pointers[NUMEXTRA])
         return unsupported(r, "POINTERS", "extra points (virtual sites) are not supported");
     if (r->pointers[IFPERT])
@@ -290,7 +296,8 @@ static int add_dihedral(struct reader *r, const char *flag, const int *v, int i,
         return fail(r, "SCEE_SCALE_FACTOR", "a 1-4 pair with a scale factor of zero", p);
     const double *charge = r->system->charge_e;
     const int type[2] = {r->type[atom[0]] - 1, r->type[atom[3]] - 1};
-    struct cox_pair14 pair = {{atom[0], atom[3]},
+    bool ascending = atom[0] < atom[3];
+    struct cox_pair14 pair = {{ascending ? atom[0] : atom[3], ascending ? atom[3] : atom[0]},
                               charge[atom[0]] * charge[atom[3]] / r->scee[p],
                               0.5 * (r->sigma_nm[type[0]] + r->sigma_nm[type[1]]),
                               sqrt(r->epsilon[type[0]] * r->epsilon[type[1]]) / r->scnb[p]};
