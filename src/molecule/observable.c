@@ -278,7 +278,7 @@ static double drms_to_target(const struct cox_observable *o, const float (*x)[3]
 
 static double of_groups(const struct cox_observable *o, const float (*x)[3])
 {
-    double c[MAX_ARGUMENTS][3];
+    double c[MAX_ARGUMENTS][3] = {{0}};
     for (int i = 0; i < kinds[o->kind].arguments; i++)
         cox_centroid(o->group[i].n, o->group[i].atom, x, c[i]);
     if (o->kind == DISTANCE)

@@ -8,10 +8,12 @@
 #include "molecule/rmsd.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* n points: floats or doubles, perhaps through an index. */
 struct points {
     const int *index;
+    bool single; /* f, else d */
     const float (*f)[3];
     const double (*d)[3];
 };
@@ -19,7 +21,7 @@ struct points {
 static inline double coordinate(const struct points *p, int i, int k)
 {
     int at = p->index ? p->index[i] : i;
-    return p->f ? (double)p->f[at][k] : p->d[at][k];
+    return p->single ? (double)p->f[at][k] : p->d[at][k];
 }
 
 static void centroid(int n, const struct points *p, double out[3])
@@ -156,8 +158,8 @@ double cox_rmsd(int n, const int *index, const float (*mobile)[3], const double 
 
 double cox_rmsd_f32(int n, const int *index, const float (*a)[3], const float (*b)[3])
 {
-    const struct points first = {.index = index, .f = a};
-    const struct points second = {.index = index, .f = b};
+    const struct points first = {.index = index, .single = true, .f = a};
+    const struct points second = {.index = index, .single = true, .f = b};
     struct cox_superposition s;
     fit(&s, n, &first, &second);
     return s.rmsd;
@@ -175,22 +177,22 @@ double cox_rmsd_f64(int n, const int *index, const double (*a)[3], const double 
 double cox_rmsd_unfitted(int n, const int *index, const float (*mobile)[3],
                          const double (*target)[3])
 {
-    const struct points a = {.index = index, .f = mobile};
+    const struct points a = {.index = index, .single = true, .f = mobile};
     const struct points b = {.d = target};
     return unfitted(n, &a, &b);
 }
 
 double cox_rmsd_unfitted_f32(int n, const int *index, const float (*a)[3], const float (*b)[3])
 {
-    const struct points first = {.index = index, .f = a};
-    const struct points second = {.index = index, .f = b};
+    const struct points first = {.index = index, .single = true, .f = a};
+    const struct points second = {.index = index, .single = true, .f = b};
     return unfitted(n, &first, &second);
 }
 
 void cox_superpose(struct cox_superposition *out, int n, const int *index, const float (*mobile)[3],
                    const double (*target)[3])
 {
-    const struct points a = {.index = index, .f = mobile};
+    const struct points a = {.index = index, .single = true, .f = mobile};
     const struct points b = {.d = target};
     fit(out, n, &a, &b);
 }

@@ -38,8 +38,10 @@ static inline struct cox_system *system_from_pdb(const char *path)
     struct cox_system *s = NULL;
     const struct cox_pdb_options options = {.any_residue = true};
     if (cox_pdb_read(&pdb, path, &options, &err) || cox_pdb_rename_charmm(pdb, &err) ||
-        cox_system_create(&s, pdb->n_atoms, pdb->n_residues, 0, 0, 0, 0, 0, &err))
+        cox_system_create(&s, pdb->n_atoms, pdb->n_residues, 0, 0, 0, 0, 0, &err)) {
         fail_msg("%s", err.text);
+        return s;
+    }
     for (int i = 0; i < pdb->n_residues; i++) {
         memcpy(s->residue_name[i], pdb->residues[i].name, COX_NAME_SIZE);
         memcpy(s->chain[i], pdb->residues[i].chain, COX_NAME_SIZE);

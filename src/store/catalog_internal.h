@@ -30,8 +30,8 @@
     X(ROUNDS, "SELECT * FROM round ORDER BY id")                                         \
     X(START, "SELECT * FROM start WHERE id = ?")                                         \
     X(SEGMENT, "SELECT * FROM segment WHERE id = ?")                                     \
-    X(SEGMENT_OF_FRAME, "SELECT * FROM segment WHERE first_frame <= ?1 AND "             \
-                        "?1 < first_frame + n_frames ORDER BY first_frame DESC LIMIT 1") \
+    X(SEGMENT_OF_FRAME,                                                                  \
+      "SELECT * FROM segment WHERE first_frame <= ?1 AND ?1 < first_frame + n_frames")   \
     X(FRAMES, "SELECT coalesce(max(first_frame + n_frames), 0) FROM segment")            \
     X(NEXT_SEGMENT, "SELECT coalesce(max(id) + 1, 0) FROM segment")
 

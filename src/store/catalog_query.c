@@ -323,7 +323,7 @@ static void reverse(struct cox_catalog_leg *legs, int n)
 int cox_catalog_pathway(struct cox_catalog *catalog, int64_t frame, struct cox_catalog_leg **out,
                         int *n, struct cox_err *err)
 {
-    struct cox_catalog_segment segment;
+    struct cox_catalog_segment segment = {0};
     int room = 16;
     int count = 0;
     *out = NULL;

@@ -303,8 +303,10 @@ static void test_pathway(void **state)
     cox_free(legs);
     assert_int_equal(cox_catalog_pathway(c, 60, &legs, &n, &failure), COX_ENOTFOUND);
     /* a long chain */
+    CHECK(cox_catalog_begin(c, &failure));
     for (int64_t i = 6; i < 300; i++)
         CHECK(add(c, i, i - 1, 10 * i - 1, 10 * i, 10));
+    CHECK(cox_catalog_commit(c, &failure));
     CHECK(cox_catalog_pathway(c, 2999, &legs, &n, &failure));
     assert_int_equal(n, 299); /* 0 2 3 4 … 299 */
     cox_free(legs);
@@ -409,9 +411,11 @@ static void test_allocation_failures(void **state)
 {
     (void)state;
     struct cox_catalog *made = create();
+    CHECK(cox_catalog_begin(made, &failure));
     CHECK(cox_catalog_add_start(made, &a_start, &failure));
     for (int64_t i = 0; i < 200; i++)
         CHECK(add(made, i, i ? i - 1 : -1, i ? 10 * i - 1 : -1, 10 * i, 10));
+    CHECK(cox_catalog_commit(made, &failure));
     cox_catalog_close(made);
     uint64_t before = cox_mem_in_use();
     for (uint64_t n = 1;; n++) {
