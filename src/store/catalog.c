@@ -194,6 +194,13 @@ void cox_catalog_close(struct cox_catalog *catalog)
         return;
     for (int i = 0; i < CATALOG_STATEMENT_COUNT; i++)
         sqlite3_finalize(catalog->statement[i]);
+    /* a plain file at rest: one in WAL mode cannot be read from a read-only folder. With readers
+     * about, this fails and the file stays as it is, which is as good for them. */
+    if (catalog->writes && catalog->db)
+        sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+    if (catalog->writes && catalog->db)
+        sqlite3_exec(catalog->db, "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE", NULL, NULL,
+                     NULL);
     sqlite3_close(catalog->db);
     cox_free(catalog->path);
     cox_free(catalog);

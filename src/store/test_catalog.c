@@ -389,6 +389,31 @@ static void test_killed_writer(void **state)
     }
 }
 
+/* Closed, it is one file that can be read where nothing can be written. */
+static void test_plain_at_rest(void **state)
+{
+    (void)state;
+    struct cox_catalog *c = create();
+    char wal[300];
+    char *bytes = NULL;
+    size_t length = 0;
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    CHECK(cox_catalog_add_start(c, &a_start, &failure));
+    assert_true(cox_file_exists(wal));
+    CHECK(cox_catalog_begin(c, &failure));
+    CHECK(add(c, 0, -1, -1, 0, 10));
+    cox_catalog_close(c); /* rolls back */
+    assert_false(cox_file_exists(wal));
+    CHECK(cox_file_read(&bytes, &length, path, 1 << 20, &failure));
+    assert_true(length > 100 && bytes[18] == 1 && bytes[19] == 1); /* not WAL */
+    cox_free(bytes);
+    int64_t n = -1;
+    CHECK(cox_catalog_open_read(&c, path, &failure));
+    CHECK(cox_catalog_frames(c, &n, &failure));
+    assert_int_equal(n, 0);
+    cox_catalog_close(c);
+}
+
 static void test_foreign_files(void **state)
 {
     (void)state;
@@ -485,15 +510,11 @@ static void test_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_other_tables),
-        cmocka_unit_test(test_keys_and_lanes),
-        cmocka_unit_test(test_pathway),
-        cmocka_unit_test(test_rollback_and_readers),
-        cmocka_unit_test(test_killed_writer),
-        cmocka_unit_test(test_foreign_files),
-        cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_segments),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_tables),  cmocka_unit_test(test_keys_and_lanes),
+        cmocka_unit_test(test_pathway),       cmocka_unit_test(test_rollback_and_readers),
+        cmocka_unit_test(test_killed_writer), cmocka_unit_test(test_plain_at_rest),
+        cmocka_unit_test(test_foreign_files), cmocka_unit_test(test_allocation_failures),
         cmocka_unit_test(test_events),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

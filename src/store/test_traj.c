@@ -221,7 +221,36 @@ static void test_reader_beside_writer(void **state)
     int status = 0;
     waitpid(child, &status, 0);
     assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+    /* and one in this process */
+    struct cox_traj *here = NULL;
+    CHECK(cox_traj_open_read(&here, path, &failure));
+    verify(here, 33);
     CHECK(append(t, 5, &failure));
+    verify(here, 33);
+    CHECK(cox_traj_close(here, &failure));
+    CHECK(cox_traj_sync(t, &failure));
+    verify(t, 38);
+    CHECK(cox_traj_close(t, &failure));
+}
+
+static void test_without_columns(void **state)
+{
+    (void)state;
+    struct cox_traj *t = NULL;
+    const struct cox_traj_options options = COX_TRAJ_OPTIONS_INIT;
+    float x[ATOMS][3];
+    unlink(path);
+    fill(0, 2);
+    const struct cox_traj_block block = {
+        .n = 2, .step = rows.step, .time_ps = rows.time, .position_nm = &rows.x[0][0][0]};
+    CHECK(cox_traj_create(&t, path, sys, &options, &failure));
+    CHECK(cox_traj_append(t, &block, &failure));
+    CHECK(cox_traj_close(t, &failure));
+    CHECK(cox_traj_open_append(&t, path, &failure));
+    CHECK(cox_traj_append(t, &block, &failure));
+    CHECK(cox_traj_read_positions(t, 3, 1, &x[0][0], &failure));
+    assert_memory_equal(x, rows.x[1], sizeof x);
+    assert_int_equal(cox_traj_column_index(t, "lane"), -1);
     CHECK(cox_traj_close(t, &failure));
 }
 
@@ -398,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_append_and_truncate),
         cmocka_unit_test(test_reader_beside_writer),
+        cmocka_unit_test(test_without_columns),
         cmocka_unit_test(test_killed_writer),
         cmocka_unit_test(test_topology),
         cmocka_unit_test(test_errors),
