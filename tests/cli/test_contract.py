@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-COX = sys.argv[1]
+COX = os.path.abspath(sys.argv[1])
 ROOT = sys.argv[2]
 
 
@@ -97,10 +97,10 @@ class EveryCommand(unittest.TestCase):
             with self.subTest(command=name), tempfile.TemporaryDirectory() as folder:
                 missing = os.path.join(folder, "absent.h5")
                 more = {"lineage": ["0"], "compare": [missing]}.get(name, [])
-                if name == "export":
-                    more = ["--dcd", os.path.join(folder, "x.dcd")]
+                more = {"export": ["--dcd", "x.dcd"], "md": ["-o", "x.h5"]}.get(name, more)
                 done = cox(name, missing, *more, cwd=folder)
-                self.assertEqual(done.returncode, 1, done.stderr)
+                # a configuration is part of the usage
+                self.assertEqual(done.returncode, 2 if name == "run" else 1, done.stderr)
                 self.assertIn("absent.h5", done.stderr)
                 self.assertTrue(done.stderr.startswith("cox"), done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
@@ -151,7 +151,7 @@ class Run(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             done = cox("run", "--check", path)
-            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
             self.assertRegex(done.stderr, expected)
             self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 

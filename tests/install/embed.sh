@@ -28,8 +28,8 @@ export CFLAGS="-O2 -Wall -Wextra -Werror${sanitize:+ -fsanitize=$sanitize}"
 make -s -C "$prefix/embed" fold
 output=$("$prefix/embed/fold" "$system")
 echo "$output"
-[ "$(echo "$output" | grep -c '^replica [0-3]: potential -')" -eq 4 ] || {
-    echo "install: wanted four replicas with a negative potential energy"
+[ "$(echo "$output" | grep -cE '^replica [0-3]: potential -?[0-9.]+ kJ/mol, temperature [1-5][0-9][0-9] K$')" -eq 4 ] || {
+    echo "install: wanted four replicas, each between 100 and 599 K"
     exit 1
 }
 ! "$prefix/embed/fold" "$prefix/absent.h5" 2>"$prefix/log" || exit 1
