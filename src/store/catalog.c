@@ -2,9 +2,13 @@
 /* Opening, transactions, inserts. Only the files of the catalog include sqlite3.h. */
 #include "store/catalog.h"
 
-#include <math.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -147,6 +151,23 @@ static int prepare_file(struct cox_catalog *catalog, struct cox_err *err)
     return rc || !is_new ? rc : create_schema(catalog, err);
 }
 
+/* One writer: a lock on the run's folder, which the kernel drops whatever way the process ends.
+ * (HDF5 gives its own lock up when readers may follow, and then a second writer would spoil the
+ * frames.) File systems that have no such locks are taken as they are. */
+static int lock_folder(struct cox_catalog *c, struct cox_err *err)
+{
+    char folder[PATH_MAX];
+    int rc = cox_path_beside(folder, sizeof folder, c->path, "./", err);
+    if (rc)
+        return rc;
+    c->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->folder >= 0 && flock(c->folder, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+        return cox_err_set(err, COX_EEXISTS,
+                           "'%s' is being written by another process; wait until it has ended",
+                           c->path);
+    return COX_OK;
+}
+
 static int open_catalog(struct cox_catalog **out, const char *path, bool writes,
                         struct cox_err *err)
 {
@@ -161,9 +182,10 @@ static int open_catalog(struct cox_catalog **out, const char *path, bool writes,
         return cox_err_set(err, COX_ENOMEM, "out of memory opening '%s'", path);
     }
     c->writes = writes;
+    c->folder = -1;
     int flags = writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    int rc = COX_OK;
-    if (sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL))
+    int rc = writes ? lock_folder(c, err) : COX_OK;
+    if (!rc && sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL))
         rc = c->db ? cox_catalog_fail(c, "open the catalog", err)
                    : cox_err_set(err, COX_ENOMEM, "out of memory opening '%s'", path);
     if (!rc)
@@ -202,6 +224,8 @@ void cox_catalog_close(struct cox_catalog *catalog)
         sqlite3_exec(catalog->db, "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE", NULL, NULL,
                      NULL);
     sqlite3_close(catalog->db);
+    if (catalog->folder >= 0)
+        close(catalog->folder);
     cox_free(catalog->path);
     cox_free(catalog);
 }

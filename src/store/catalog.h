@@ -85,7 +85,8 @@ struct cox_catalog_round {
     double idle_s, wall_s;
 };
 
-/* Creates the file with its schema, or opens one for writing; one of another version is refused. */
+/* Creates the file with its schema, or opens one for writing. Refuses one of another version, and
+ * one in whose folder another writer is at work (COX_EEXISTS; the lock ends with its process). */
 int cox_catalog_open(struct cox_catalog **out, const char *path,
                      struct cox_err *err) COX_MUST_CHECK;
 /* Must exist; sees what was committed; works beside the writer. */

@@ -46,6 +46,7 @@ struct cox_catalog {
     sqlite3 *db;
     char *path;
     bool writes;
+    int folder; /* locked while writing; -1 */
     sqlite3_stmt *statement[CATALOG_STATEMENT_COUNT];
 };
 

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "store/events.h"
 
+static char folder[200];
 static char path[256];
 static struct cox_err failure;
 
@@ -41,16 +42,16 @@ static void remove_files(void)
 static int setup(void **state)
 {
     (void)state;
-    const char *folder = getenv("TMPDIR");
-    snprintf(path, sizeof path, "%s/cox-catalog-%d.db", folder ? folder : "/tmp", (int)getpid());
-    return 0;
+    const char *root = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/cox-catalog-%d", root ? root : "/tmp", (int)getpid());
+    snprintf(path, sizeof path, "%s/catalog.db", folder);
+    return cox_directory_create(folder, &failure);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    remove_files();
-    return 0;
+    return cox_directory_remove(folder, &failure);
 }
 
 static struct cox_catalog *create(void)
@@ -389,6 +390,20 @@ static void test_killed_writer(void **state)
     }
 }
 
+static void test_one_writer(void **state)
+{
+    (void)state;
+    struct cox_catalog *c = create();
+    struct cox_catalog *other = NULL;
+    assert_int_equal(cox_catalog_open(&other, path, &failure), COX_EEXISTS);
+    assert_non_null(strstr(failure.text, "another process"));
+    CHECK(cox_catalog_open_read(&other, path, &failure));
+    cox_catalog_close(other);
+    cox_catalog_close(c);
+    CHECK(cox_catalog_open(&c, path, &failure));
+    cox_catalog_close(c);
+}
+
 /* Closed, it is one file that can be read where nothing can be written. */
 static void test_plain_at_rest(void **state)
 {
@@ -510,11 +525,17 @@ static void test_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_segments),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_other_tables),  cmocka_unit_test(test_keys_and_lanes),
-        cmocka_unit_test(test_pathway),       cmocka_unit_test(test_rollback_and_readers),
-        cmocka_unit_test(test_killed_writer), cmocka_unit_test(test_plain_at_rest),
-        cmocka_unit_test(test_foreign_files), cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_tables),
+        cmocka_unit_test(test_keys_and_lanes),
+        cmocka_unit_test(test_pathway),
+        cmocka_unit_test(test_rollback_and_readers),
+        cmocka_unit_test(test_killed_writer),
+        cmocka_unit_test(test_one_writer),
+        cmocka_unit_test(test_plain_at_rest),
+        cmocka_unit_test(test_foreign_files),
+        cmocka_unit_test(test_allocation_failures),
         cmocka_unit_test(test_events),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
