@@ -14,7 +14,8 @@ enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERR
     X(resume, "resume", "go on with an interrupted run")                           \
     X(export, "export", "frames of a run as DCD, XTC or PDB for viewers")          \
     X(lineage, "lineage", "the pathway from a start structure to a frame")         \
-    X(report, "report", "the report of a run, as one HTML page")
+    X(report, "report", "the report of a run, as one HTML page")                   \
+    X(compare, "compare", "several runs side by side: was the steering worth it")
 
 #define X(name, text, summary) int cox_cmd_##name(int argc, char **argv);
 COX_COMMANDS(X)

@@ -67,7 +67,7 @@ static int compare_doubles(const void *a, const void *b)
 }
 
 /* Freedman & Diaconis 1981: twice the interquartile range over the cube root of n; between 12 and
- * 60 bins, with edges at round numbers. */
+ * 60 bins, a little more or fewer so that their edges are round numbers. */
 static int choose_bins(struct bands *b, const struct cox_chart_histogram *d, struct cox_range *x)
 {
     double *sorted = cox_alloc(d->n, sizeof *sorted);
@@ -85,10 +85,10 @@ static int choose_bins(struct bands *b, const struct cox_chart_histogram *d, str
     const double span = x->high > x->low ? x->high - x->low : 1;
     if (d->bins > 0)
         width = span / d->bins;
-    else if (!(width >= span / 40))
-        width = span / 40;
-    else if (width > span / 12)
-        width = span / 12;
+    else if (!(width >= span / 50))
+        width = span / 50;
+    else if (width > span / 24)
+        width = span / 24;
     b->low = x->low;
     if (d->bins <= 0 && n) {
         double first;

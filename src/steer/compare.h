@@ -9,6 +9,7 @@
 #ifndef COX_STEER_COMPARE_H
 #define COX_STEER_COMPARE_H
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,11 +29,12 @@ struct cox_compare_options {
     uint64_t seed;
     void (*progress)(void *user, const char *stage); /* may be NULL */
     void *user;
+    const atomic_int *cancel; /* may be NULL */
 };
-#define COX_COMPARE_OPTIONS_INIT                                                                 \
-    {                                                                                            \
-        .model = NULL, .states = 100, .samples = 4000, .epochs = 8, .fold_A = NAN, .threads = 0, \
-        .seed = 1, .progress = NULL, .user = NULL                                                \
+#define COX_COMPARE_OPTIONS_INIT                                                                  \
+    {                                                                                             \
+        .model = NULL, .states = 100, .samples = 4000, .epochs = 15, .fold_A = NAN, .threads = 0, \
+        .seed = 1, .progress = NULL, .user = NULL, .cancel = NULL                                 \
     }
 
 struct cox_comparison;

@@ -319,7 +319,7 @@ void cox_run_data_strategy(const struct cox_run_data *run, char *text, size_t si
         snprintf(goal, sizeof goal, "%s %s (weight of novelty %g)", a->objective,
                  a->direction == COX_MINIMISE ? "minimised" : "maximised", a->explore);
     snprintf(text, size,
-             "%s%s, %s, picks at least %g Å apart, a frame used at most %d times, %.0f %% of the "
+             "%s%s, %s, picks at least %g Å apart, a frame used at most %d times, %g %% of the "
              "replicas unsteered",
              methods[a->outliers], space, goal, a->diversity_A, a->max_reuse, 100 * a->unsteered);
 }

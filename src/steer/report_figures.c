@@ -222,6 +222,7 @@ void cox_figure_timeline(struct cox_str *page, const struct cox_run_data *run, i
     struct cox_chart c = COX_CHART_INIT;
     c.title = title;
     c.x_label = "wall time (s)";
+    c.x_min = first == 0 ? 0 : NAN;
     c.width = 1300;
     const struct cox_chart_timeline d = {
         .task = task, .n = n, .n_rows = workers, .n_kinds = N_KINDS, .kind_names = task_kinds};

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "learn/cvae.h"
+#include "learn/lof.h"
 #include "learn/pca.h"
 #include "report/chart.h"
 #include "report/html.h"
@@ -17,7 +18,7 @@ struct latent_map {
     size_t *marked;
     size_t n_marked;
     double explained;
-    int d;
+    int d, distinct;
 };
 
 static void map_deinit(struct latent_map *m)
@@ -69,6 +70,12 @@ static int flatten(struct latent_map *m, const struct cox_run_data *run, struct 
     m->marked = cox_alloc((size_t)run->n_picks, sizeof *m->marked);
     if (!rc && (!m->x || !m->y || !m->value || !m->round || !m->flat || !m->marked))
         rc = cox_err_set(err, COX_ENOMEM, "out of memory for the latent map");
+    int *first = cox_alloc(n, sizeof *first);
+    if (!rc && !first)
+        rc = cox_err_set(err, COX_ENOMEM, "out of memory for the latent map");
+    if (!rc)
+        rc = cox_points_distinct(first, &m->distinct, m->latent, (int)n, m->d, err);
+    cox_free(first);
     if (!rc) {
         cox_pca_project(&pca, m->flat, m->latent, (int)n);
         m->explained = cox_pca_explained(&pca, components);
@@ -129,8 +136,9 @@ static void draw(struct cox_str *page, const struct cox_run_data *run, const str
         cox_chart_scatter(page, &c, &d);
         cox_html_figure_end(page,
                             "Every dot a frame, embedded by the last model (%d latent dimensions); "
-                            "the two components hold %.0f %% of the variance.",
-                            m->d, 100 * m->explained);
+                            "the two components hold %.0f %% of the variance. Equal contact maps "
+                            "fall on one place: %d distinct among %lld.",
+                            m->d, 100 * m->explained, m->distinct, (long long)run->n_mapped);
     }
     d.value = m->round;
     d.value_label = "round";

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -203,8 +204,9 @@ static void configuration(struct cox_str *page, const struct cox_run_data *run)
 
 static void write_page(struct cox_str *page, const struct cox_run_data *run, struct cox_team *team)
 {
-    char utc[32], foot[96];
-    cox_html_begin(page, run->settings.title ? run->settings.title : "a run", run->directory);
+    char utc[32], foot[96], whole[PATH_MAX];
+    cox_html_begin(page, run->settings.title ? run->settings.title : "a run",
+                   realpath(run->directory, whole) ? whole : run->directory);
     key_figures(page, run);
     describe(page, run);
     cox_html_section(page, "What was reached");
