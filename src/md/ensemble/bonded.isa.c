@@ -16,6 +16,15 @@ INLINE struct vec3 difference(const struct ens_group *g, int i, int j)
                          vf_load(a + 2 * W) - vf_load(b + 2 * W)};
 }
 
+/* The same with the low parts of the positions: stiff bonds and angles feel their last bits. */
+INLINE struct vec3 exact_difference(const struct ens_group *g, int i, int j)
+{
+    const float *a = g->x_low + (size_t)i * 3 * W, *b = g->x_low + (size_t)j * 3 * W;
+    const struct vec3 d = difference(g, i, j);
+    return (struct vec3){d.x + (vf_load(a) - vf_load(b)), d.y + (vf_load(a + W) - vf_load(b + W)),
+                         d.z + (vf_load(a + 2 * W) - vf_load(b + 2 * W))};
+}
+
 INLINE vf dot(struct vec3 a, struct vec3 b)
 {
     return vf_fma(a.z, b.z, vf_fma(a.y, b.y, a.x * b.x));
@@ -48,7 +57,7 @@ INLINE void bonds(const struct ens_plan *p, struct ens_group *g, const bool ener
 {
     for (int b = 0; b < p->n_bonds; b++) {
         const struct ens_bond *t = &p->bonds[b];
-        const struct vec3 d = difference(g, t->i, t->j);
+        const struct vec3 d = exact_difference(g, t->i, t->j);
         const vf r2 = dot(d, d), inv = vf_rsqrt(r2), stretch = r2 * inv - t->r0;
         const vf s = -t->k * stretch * inv;
         const struct vec3 f = {s * d.x, s * d.y, s * d.z};
@@ -82,7 +91,8 @@ INLINE void angles(const struct ens_plan *p, struct ens_group *g, const bool ene
 {
     for (int n = 0; n < p->n_angles; n++) {
         const struct ens_angle *t = &p->angles[n];
-        const struct vec3 a = difference(g, t->i, t->j), b = difference(g, t->k, t->j);
+        const struct vec3 a = exact_difference(g, t->i, t->j),
+                          b = exact_difference(g, t->k, t->j);
         const vf ia = vf_rsqrt(dot(a, a)), ib = vf_rsqrt(dot(b, b)), iab = ia * ib;
         const struct vec3 c = cross(a, b);
         const vf c2 = vf_max(dot(c, c), vf_set1(1e-12f));

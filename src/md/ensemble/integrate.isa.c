@@ -19,7 +19,7 @@
 static void lap(struct ens_group *g, double *clock, enum ens_pass pass)
 {
     if (!g->sample) {
-        const double now = cox_clock_seconds();
+        const double now = cox_clock_thread_seconds();
         g->seconds[pass] += SAMPLE * (now - *clock);
         *clock = now;
     }
@@ -27,7 +27,7 @@ static void lap(struct ens_group *g, double *clock, enum ens_pass pass)
 
 static double start_clock(const struct ens_group *g)
 {
-    return g->sample ? 0 : cox_clock_seconds();
+    return g->sample ? 0 : cox_clock_thread_seconds();
 }
 
 static void clear_energies(struct ens_group *g)
@@ -106,7 +106,7 @@ static vm drift(const struct ens_plan *p, struct ens_group *g)
     vf sigma;
     struct noise_key key;
     for (int l = 0; l < W; l++) {
-        sigma[l] = amplitude * sqrtf(g->kT[l]);
+        sigma[l] = g->active >> l & 1 ? amplitude * sqrtf(g->kT[l]) : 0;
         key.seed[0][l] = g->seed[0][l];
         key.seed[1][l] = g->seed[1][l];
         key.step[0][l] = (uint32_t)g->step[l];
