@@ -63,7 +63,8 @@ static int report(const char *from, const struct cox_extract_options *options, i
 {
     if (!as_json) {
         for (int i = 0; i < options->n_paths; i++)
-            printf("%s: %lld frames of %d atoms\n", options->paths[i], (long long)frames, atoms);
+            printf("%s: %lld frame%s of %d atoms\n", options->paths[i], (long long)frames,
+                   frames == 1 ? "" : "s", atoms);
         return COX_OK;
     }
     struct cox_json *json = cox_json_object();
