@@ -30,10 +30,10 @@ static double rounded(double value)
 /* "+4", "0", "-2". */
 static const char *charge_text(double charge, char text[32])
 {
-    if (rounded(charge) == 0)
+    if (fabs(charge) < 5e-5)
         snprintf(text, 32, "0");
     else
-        snprintf(text, 32, "%+g", rounded(charge));
+        snprintf(text, 32, "%+.5g", charge);
     return text;
 }
 

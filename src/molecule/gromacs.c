@@ -32,6 +32,10 @@ void cox_gromacs_reason(const char *output, struct cox_str *out)
     while (*at) {
         at += strspn(at, " \n");
         size_t n = strcspn(at, "\n");
+        if (n == 1 && *at == '.') {
+            at++;
+            continue;
+        }
         if (!n || !strncmp(at, "For more information", 20) || !strncmp(at, "-----", 5))
             return;
         cox_str_add(out, out->length ? " " : "");
@@ -151,10 +155,10 @@ static int run_tools(const struct job *job, const struct cox_pdb *pdb, char vers
 {
     const char *gmx = job->options->program;
     const char *const pdb2gmx[] = {
-        gmx,         "pdb2gmx", "-nobackup", "-ff",     job->options->forcefield,
-        "-water",    "none",    "-ignh",     "-f",      "in.pdb",
-        "-o",        "out.g96", "-p",        "out.top", "-i",
-        "posre.itp", NULL};
+        gmx,       "pdb2gmx", "-nobackup", "-ff",     job->options->forcefield,
+        "-water",  "none",    "-merge",    "all",     "-ignh",
+        "-f",      "in.pdb",  "-o",        "out.g96", "-p",
+        "out.top", "-i",      "posre.itp", NULL};
     const char *const grompp[] = {gmx,       "grompp",   "-nobackup", "-f",      "in.mdp",
                                   "-c",      "out.g96",  "-p",        "out.top", "-o",
                                   "out.tpr", "-maxwarn", "10",        NULL};
@@ -205,8 +209,12 @@ int cox_gromacs_prepare(struct cox_system **out, const struct cox_pdb *pdb,
     int removed = cox_directory_remove(job.directory, rc ? NULL : err);
     if (!rc)
         rc = removed;
-    if (!rc)
+    if (!rc) {
         rc = cox_gromacs_dump_parse(out, dump, length, err);
+        if (rc)
+            rc = cox_err_wrap(err, rc, "%s with force field '%s'", options->label,
+                              options->forcefield);
+    }
     cox_free(dump);
     if (!rc) {
         rc = copy_chains(*out, pdb, err);

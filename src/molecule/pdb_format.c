@@ -2,11 +2,15 @@
 /* What is done to a PDB model on its way to pdb2gmx: names, completeness, text. */
 #include "molecule/pdb.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "molecule/residues.h"
+
+/* A peptide bond is 0.13 nm long; unminimised models stretch it. */
+#define LONGEST_LINK_NM 0.25
 
 static const struct {
     const char *from, *to;
@@ -111,6 +115,43 @@ static int add_missing(const struct cox_pdb *pdb, const struct cox_pdb_residue *
     return missing;
 }
 
+static const struct cox_pdb_atom *find_atom(const struct cox_pdb *pdb, int residue,
+                                            const char *name)
+{
+    const struct cox_pdb_residue *r = &pdb->residues[residue];
+    for (int a = r->first; a < r->first + r->count; a++)
+        if (!strcmp(pdb->atoms[a].name, name))
+            return &pdb->atoms[a];
+    return NULL;
+}
+
+/* pdb2gmx would bond the ends of a gap, however far they are apart. */
+static int check_links(const struct cox_pdb *pdb, const char *label, struct cox_err *err)
+{
+    for (int i = 0; i + 1 < pdb->n_residues; i++) {
+        const struct cox_pdb_residue *r = &pdb->residues[i];
+        const struct cox_pdb_atom *c = find_atom(pdb, i, "C");
+        const struct cox_pdb_atom *n = find_atom(pdb, i + 1, "N");
+        if (r[0].segment != r[1].segment || !c || !n)
+            continue;
+        double square = 0;
+        for (int k = 0; k < 3; k++)
+            square +=
+                (c->position_nm[k] - n->position_nm[k]) * (c->position_nm[k] - n->position_nm[k]);
+        if (square <= LONGEST_LINK_NM * LONGEST_LINK_NM)
+            continue;
+        char one[64];
+        char two[64];
+        cox_residue_describe(r[0].name, r[0].chain, r[0].number, r[0].insertion, one, sizeof one);
+        cox_residue_describe(r[1].name, r[1].chain, r[1].number, r[1].insertion, two, sizeof two);
+        return cox_err_set(err, COX_EINVAL,
+                           "%s:%d: the chain is broken between %s and %s: C and N are %.1f A apart "
+                           "(at most %.1f); model the missing residues, or part the chains by TER",
+                           label, r[1].line, one, two, 10 * sqrt(square), 10 * LONGEST_LINK_NM);
+    }
+    return COX_OK;
+}
+
 int cox_pdb_check_complete(const struct cox_pdb *pdb, const char *label, struct cox_err *err)
 {
     struct cox_str list;
@@ -139,7 +180,7 @@ int cox_pdb_check_complete(const struct cox_pdb *pdb, const char *label, struct 
                          label, n, n == 1 ? "" : "s", cox_str_text(&list), n > 8 ? "; …" : "");
     cox_str_deinit(&list);
     cox_str_deinit(&names);
-    return rc;
+    return rc ? rc : check_links(pdb, label, err);
 }
 
 static int format_atom(const struct cox_pdb *pdb, const struct cox_pdb_atom *atom, int serial,
