@@ -11,5 +11,5 @@ folders=""
 for folder in src include tests bench fuzz examples; do
     [ ! -d "$folder" ] || folders="$folders $folder"
 done
-find $folders -name '*.[ch]' -print0 | xargs -0 -r -n 20 -P 2 clang-format --dry-run -Werror
-echo "format: $(find $folders -name '*.[ch]' | wc -l) files as clang-format leaves them"
+find $folders '(' -name '*.[ch]' -o -name '*.cc' ')' -print0 | xargs -0 -r -n 20 -P 2 clang-format --dry-run -Werror
+echo "format: $(find $folders -name '*.[ch]' -o -name '*.cc' | wc -l) files as clang-format leaves them"

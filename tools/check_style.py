@@ -121,7 +121,7 @@ def check_c(root, path, text, add):
 
 
 def needs_licence(path):
-    return path.endswith((".c", ".h", ".cpp", ".py", ".sh", ".cmake", "CMakeLists.txt")) or \
+    return path.endswith((".c", ".h", ".cc", ".py", ".sh", ".cmake", "CMakeLists.txt")) or \
         path in ("Makefile", ".ci/run")
 
 
@@ -140,7 +140,7 @@ def main():
             problems.append(f"{path}:{line}: {what}")
         if SPDX not in "\n".join(text.split("\n")[:3]):
             add(1, f"no line '{SPDX}' at the top")
-        if path.endswith((".c", ".h")):
+        if path.endswith((".c", ".h", ".cc")):
             check_c(root, path, text, add)
     for problem in problems:
         print(problem)
