@@ -42,8 +42,10 @@ def main():
     parser.add_argument("--arms", required=True)
     parser.add_argument("--seeds", type=seeds, default=range(1, 6))
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("extra", nargs="*")
-    arguments = parser.parse_args()
+    given = sys.argv[1:]
+    cut = given.index("--") if "--" in given else len(given)
+    arguments = parser.parse_args(given[:cut])
+    arguments.extra = given[cut + 1:]
     os.makedirs(arguments.out, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         jobs = [pool.submit(one, arguments, arm, seed)
