@@ -27,7 +27,7 @@ static const char style[] =
     "table{border-collapse:collapse;margin:10px 0;font-size:14px;display:block;overflow-x:auto}"
     "th,td{padding:4px 14px 4px 0;text-align:left;border-bottom:1px solid var(--line);"
     "vertical-align:top}th{color:var(--soft);font-weight:500}"
-    ".r{text-align:right;font-variant-numeric:tabular-nums}\n"
+    ".r{text-align:right;font-variant-numeric:tabular-nums}td.r{white-space:nowrap}\n"
     "pre{background:var(--tile);border-radius:8px;padding:12px 16px;overflow-x:auto;"
     "font:13px/1.45 ui-monospace,'DejaVu Sans Mono',monospace}"
     "summary{cursor:pointer;color:var(--soft)}footer{margin-top:40px;color:var(--soft);"

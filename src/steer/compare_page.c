@@ -56,7 +56,7 @@ static void draw_curves(struct cox_str *out, const struct cox_comparison *c, enu
         chart.x_min = 0;
         if (what == COVERAGE) {
             chart.y_min = 0;
-            chart.y_max = 100;
+            chart.y_max = 102;
         }
         cox_chart_lines(out, &chart, s, c->n);
     }
@@ -167,6 +167,99 @@ static void table(struct cox_str *page, const struct cox_comparison *c)
     cox_html_table_end(page);
 }
 
+struct spread {
+    double low, median, high;
+};
+
+/* Over the arms of a group; NaN (never) counts as infinite and comes back as NaN. */
+static struct spread spread_of(const struct cox_comparison *c, int group, double *room,
+                               double (*value)(const struct cox_arm *arm))
+{
+    int n = 0;
+    for (int a = 0; a < c->n; a++) {
+        if (c->arms[a].group != group)
+            continue;
+        const double x = value(&c->arms[a]);
+        int at = n++;
+        for (; at > 0 && room[at - 1] > (isnan(x) ? INFINITY : x); at--)
+            room[at] = room[at - 1];
+        room[at] = isnan(x) ? INFINITY : x;
+    }
+    const double middle = n % 2 ? room[n / 2] : (room[n / 2 - 1] + room[n / 2]) / 2;
+    return (struct spread){isfinite(room[0]) ? room[0] : NAN, isfinite(middle) ? middle : NAN,
+                           isfinite(room[n - 1]) ? room[n - 1] : NAN};
+}
+
+static double best_of(const struct cox_arm *arm)
+{
+    return arm->best_rmsd_A;
+}
+static double fold_of(const struct cox_arm *arm)
+{
+    return arm->fold_ns;
+}
+static double coverage_of(const struct cox_arm *arm)
+{
+    return 100 * arm->common_coverage;
+}
+static double half_of(const struct cox_arm *arm)
+{
+    return arm->reached_ns[0];
+}
+static double most_of(const struct cox_arm *arm)
+{
+    return arm->reached_ns[1];
+}
+
+static void spread_text(char *text, size_t size, const struct spread *s, const char *fmt)
+{
+    char low[24], median[24], high[24];
+    number(low, sizeof low, fmt, s->low);
+    number(median, sizeof median, fmt, s->median);
+    number(high, sizeof high, fmt, s->high);
+    snprintf(text, size, "%s (%s … %s)", median, low, high);
+}
+
+/* Where strategies were run more than once: medians and ranges over their runs. */
+static void group_table(struct cox_str *page, const struct cox_comparison *c)
+{
+    static const char *const heads[] = {
+        "strategy",    ">runs",          ">states at common time (%)", ">ns to 50 %",
+        ">ns to 80 %", ">best RMSD (Å)", ">runs with a fold",          ">first fold (ns)"};
+    enum { COLUMNS = 8 };
+    double *room = cox_alloc((size_t)c->n, sizeof *room);
+    if (!room) {
+        page->status = COX_ENOMEM;
+        return;
+    }
+    cox_html_section(page, "By strategy: median (least … most)");
+    cox_html_table_begin(page, heads, COLUMNS);
+    for (int a = 0; a < c->n; a++) {
+        const struct cox_arm *arm = &c->arms[a];
+        if (!arm->first_of_group)
+            continue;
+        double (*const of[])(const struct cox_arm *) = {coverage_of, half_of, most_of, best_of,
+                                                        fold_of};
+        static const int column[] = {2, 3, 4, 5, 7};
+        static const char *const formats[] = {"%.0f", "%.1f", "%.1f", "%.2f", "%.1f"};
+        char t[COLUMNS][96];
+        for (int i = 0; i < 5; i++) {
+            const struct spread s = spread_of(c, arm->group, room, of[i]);
+            spread_text(t[column[i]], sizeof t[0], &s, formats[i]);
+        }
+        int folded = 0;
+        for (int b = 0; b < c->n; b++)
+            folded += c->arms[b].group == arm->group && !isnan(c->arms[b].fold_ns);
+        snprintf(t[1], sizeof t[1], "%d", arm->group_size);
+        snprintf(t[6], sizeof t[6], "%d", folded);
+        const char *const cells[COLUMNS] = {arm->strategy, t[1], t[2], t[3],
+                                            t[4],          t[5], t[6], t[7]};
+        cox_html_table_row(page, heads, cells, COLUMNS);
+    }
+    cox_html_table_end(page);
+    cox_free(room);
+}
+
 static void figure(struct cox_str *page, const struct cox_comparison *c, enum curve what,
                    bool per_replica, const char *caption)
 {
@@ -214,13 +307,15 @@ void cox_comparison_html(const struct cox_comparison *c, struct cox_str *page)
     table(page, c);
     cox_html_paragraph(page, "Common time: %.2f ns in aggregate, the length of the shortest run.%s",
                        c->common_ns, fold);
+    if (c->n_groups < c->n)
+        group_table(page, c);
     cox_html_section(page, "States visited");
     cox_html_row_begin(page);
     figure(page, c, COVERAGE, false,
            "Against the time of all replicas together: the measure of cost. Dashed: controls.");
     figure(page, c, COVERAGE, true,
-           "Against the time of one replica: the axis of the published figure; it flatters large "
-           "ensembles.");
+           "Against the time of one replica, the axis of the published figure, on which a larger "
+           "ensemble looks faster.");
     if (c->n > 1)
         for (int l = 0; l < COX_COMPARE_LEVELS; l++) {
             cox_html_figure_begin(page);
