@@ -217,7 +217,10 @@ static int check_format(struct cox_h5 *file, const char *path, struct cox_err *e
 {
     char *format = NULL;
     double version = 0;
-    if (cox_h5_get_text(file, "/", "format", &format, NULL) || strcmp(format, FORMAT_NAME) != 0) {
+    int rc = cox_h5_get_text(file, "/", "format", &format, err);
+    if (rc == COX_ENOMEM)
+        return rc;
+    if (rc || strcmp(format, FORMAT_NAME) != 0) {
         cox_free(format);
         return cox_err_set(err, COX_EFORMAT,
                            "%s: not a system file (no attribute 'format' that says '%s'); "
@@ -225,7 +228,7 @@ static int check_format(struct cox_h5 *file, const char *path, struct cox_err *e
                            path, FORMAT_NAME);
     }
     cox_free(format);
-    int rc = cox_h5_get_number(file, "/", "version", &version, err);
+    rc = cox_h5_get_number(file, "/", "version", &version, err);
     if (!rc && version != FORMAT_VERSION)
         rc = cox_err_set(err, COX_EUNSUPPORTED,
                          "%s: system file of version %g; this program reads version %d: prepare it "

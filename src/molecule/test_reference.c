@@ -220,6 +220,45 @@ static void test_missing_and_misfit(void **state)
     cox_system_destroy(s);
 }
 
+/* Two chains with the same numbers: the chain decides. Each allocation fails in turn. */
+static void test_chains_and_allocation(void **state)
+{
+    (void)state;
+    char path[256];
+    temporary(path, sizeof path, ".system.h5");
+    struct cox_err err = COX_ERR_INIT;
+    struct cox_system *s = system_of_glycines(6, 1);
+    for (int r = 3; r < 6; r++) {
+        s->residue_number[r] = r - 2;
+        snprintf(s->chain[r], COX_NAME_SIZE, "B");
+    }
+    s->n_bonds = 0;
+    for (int i = 0; i < s->n_atoms; i++)
+        s->gb_radius_nm[i] = 0.15;
+    s->solute_dielectric = 1;
+    s->solvent_dielectric = 78.5;
+    if (cox_system_save(s, path, &err))
+        fail_msg("%s", err.text);
+    struct cox_reference *r = load(s, path, 0);
+    assert_int_equal(r->matched, s->n_atoms);
+    assert_true(rmsd_A(s, r, "all") < 1e-6);
+    cox_reference_destroy(r);
+    uint64_t before = cox_mem_in_use();
+    for (uint64_t n = 1;; n++) {
+        cox_mem_fail_at(n);
+        int rc = cox_reference_load(&r, s, path, 0, NULL);
+        cox_mem_fail_at(0);
+        if (!rc)
+            cox_reference_destroy(r);
+        assert_int_equal(cox_mem_in_use(), before);
+        if (!rc)
+            break;
+        assert_int_equal(rc, COX_ENOMEM);
+    }
+    cox_system_destroy(s);
+    unlink(path);
+}
+
 static void test_from_system_file(void **state)
 {
     (void)state;
@@ -253,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_order_and_offset),
         cmocka_unit_test(test_missing_and_misfit),
         cmocka_unit_test(test_from_system_file),
+        cmocka_unit_test(test_chains_and_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

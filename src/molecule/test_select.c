@@ -107,6 +107,38 @@ static void test_errors(void **state)
     expect_error(deep, "more than 64 nested");
 }
 
+/* Random words never do more than fail, and always with a message. */
+static void test_random_expressions(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"all",   "not",     "and",  "or",
+                                         "(",     ")",       "name", "CA",
+                                         "*?*",   "resid",   "3-8",  "-2",
+                                         "index", "element", "C",    "?",
+                                         "\xff",  "protein", "-",    "99999999999999999999"};
+    struct cox_rng rng;
+    int good = 0;
+    cox_rng_init(&rng, 3, 3);
+    for (int trial = 0; trial < 20000; trial++) {
+        char text[400] = "";
+        int n = 1 + (int)cox_rng_below(&rng, 12);
+        for (int i = 0; i < n; i++) {
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "",
+                     pieces[cox_rng_below(&rng, sizeof pieces / sizeof pieces[0])]);
+        }
+        struct cox_err err = COX_ERR_INIT;
+        struct cox_selection s;
+        int rc = cox_selection_init(&s, sys, text, &err);
+        good += !rc;
+        if (!rc)
+            cox_selection_deinit(&s);
+        else
+            assert_true(rc == COX_EINVAL && err.text[0]);
+    }
+    assert_true(good > 100);
+}
+
 static void test_allocation_failures(void **state)
 {
     (void)state;
@@ -134,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_random_expressions),
         cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
