@@ -101,7 +101,8 @@ def check_system(path, module, include, is_test):
 
 
 def check_quoted(root, path, module, include, allowed):
-    if module is None and "/" not in include and program_headers(root).get(include):
+    beside = os.path.join(root, os.path.dirname(path), include)
+    if module is None and (os.path.exists(beside) or program_headers(root).get(include)):
         return None  # a header of the tests or benches themselves
     if ".." in include.split("/") or "/" not in include:
         return f'"{include}" is not written from src/'
