@@ -3,7 +3,7 @@
 # is CMake's (CMakePresets.json); `cmake --preset release && cmake --build build/release` does as well.
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-RUN ?= chignolin.run
+RUN ?= examples/chignolin/fold.run
 BUILD := build/release
 
 .PHONY: help deps deps-test build demo test test-asan test-tsan install lint tidy format bench clean
@@ -31,7 +31,7 @@ build: deps
 	@cmake --build $(BUILD) -j $(JOBS) --target cox
 
 demo: build
-	@rm -rf $(RUN)
+	@[ ! -e $(RUN)/catalog.db ] || rm -rf $(RUN) # an earlier demo
 	$(BUILD)/cox run examples/chignolin/fold.yaml -o $(RUN)
 
 test: deps-test
@@ -62,8 +62,10 @@ tidy: deps-test
 format:
 	@find src include tests bench fuzz examples -name '*.[ch]' | xargs clang-format -i
 
-bench: build
-	@set -e; for script in bench/*.sh; do [ ! -e "$$script" ] || "$$script" $(BUILD); done
+bench: deps-test
+	@cmake --preset release -DCOX_TESTS=ON -DCOX_BENCH=ON >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@set -e; for script in bench/*.sh; do $$script $(BUILD); done
 
 clean:
 	@rm -rf build
