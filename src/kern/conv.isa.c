@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Direct convolution, compiled once per instruction set.
  *
+ * 3×3 kernels of stride 1 with enough channels go to kern/winograd.isa.c; all others are direct.
  * Data kernels (forward, backward-data): a tile of TILE pixels × 2 vectors of result channels lives
  * in registers; for every filter tap and contracted channel, 2 weight loads and TILE broadcasts
  * feed 2·TILE fused multiply-adds. Both directions, any stride: a list of taps per result row
@@ -9,7 +10,7 @@
  * kernel: 6 (column tap, channel) rows × ROW_VECTORS vectors of dw in registers, pixels streamed;
  * rows are done in chunks that stay in the first-level cache. */
 #include "kern/conv.h"
-#include "kern/unaligned.h"
+#include "kern/winograd.h"
 
 #if defined(COX_ISA_avx512)
 #define TILE 14
@@ -30,12 +31,6 @@
 #define ROW_TILE 6     /* dw rows of a weight tile */
 #define CHUNK_BYTES (32 << 10) /* of both maps in a chunk of the weight kernel */
 
-/* a where m > 0, else 0. */
-COX_VINLINE vf where_positive(vf m, vf a)
-{
-    return vf_keep(vf_lt((vf){0}, m), a);
-}
-
 /* One tap of a result row: offsets in floats from the tile's first source pixel and into a block's
  * packed weights. */
 struct tap {
@@ -54,67 +49,42 @@ struct tile {
     bool relu;
 };
 
-COX_VINLINE void finish(const struct tile *t, vf a, const float *bias, const float *mask,
-                        float *result, int keep)
-{
-    if (keep >= COX_LANES) {
-        if (bias)
-            a += load(bias);
-        if (t->relu)
-            a = vf_select(vf_lt(a, (vf){0}), (vf){0}, a); /* a NaN must stay visible */
-        if (mask)
-            a = where_positive(load(mask), a);
-        store(result, a);
-        return;
-    }
-    float part[COX_LANES];
-    store(part, a);
-    for (int i = 0; i < keep; i++) {
-        float b = part[i] + (bias ? bias[i] : 0);
-        if (t->relu && b < 0)
-            b = 0;
-        if (mask && !(mask[i] > 0))
-            b = 0;
-        result[i] = b;
-    }
-}
-
 /* PIXELS × 2 vectors. Every third source pixel has a pointer of its own, so that the addresses of
  * the broadcasts are base, base + step, base + 2·step: what x86 can encode. */
-#define DEFINE_TILE(PIXELS)                                                                    \
-    static void tile_##PIXELS(const struct tile *t, const float *source, const float *weights, \
-                              float *result)                                                   \
-    {                                                                                          \
-        enum { BASES = (PIXELS + 2) / 3 };                                                     \
-        vf a[PIXELS][2];                                                                       \
-        const ptrdiff_t step = t->source_step;                                                 \
-        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++) a[p][0] = a[p][1] = (vf){0}; \
-        for (int k = 0; k < t->n_taps; k++) {                                                  \
-            const float *w = weights + t->taps[k].weights;                                     \
-            const float *x[BASES];                                                             \
-            _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b] =                    \
-                source + t->taps[k].source + 3 * b * step;                                     \
-            for (int c = 0; c < t->channels; c++) {                                            \
-                const vf w0 = load(w), w1 = load(w + COX_LANES);                               \
-                w += BLOCK;                                                                    \
-                _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                      \
-                {                                                                              \
-                    const vf s = vf_set1(x[p / 3][p % 3 * step]);                              \
-                    a[p][0] += s * w0;                                                         \
-                    a[p][1] += s * w1;                                                         \
-                }                                                                              \
-                _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b]++;               \
-            }                                                                                  \
-        }                                                                                      \
-        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                              \
-        {                                                                                      \
-            const ptrdiff_t o = p * t->result_step;                                            \
-            finish(t, a[p][0], t->bias, t->mask ? t->mask + o : NULL, result + o, t->keep);    \
-            if (t->keep > COX_LANES)                                                           \
-                finish(t, a[p][1], t->bias ? t->bias + COX_LANES : NULL,                       \
-                       t->mask ? t->mask + o + COX_LANES : NULL, result + o + COX_LANES,       \
-                       t->keep - COX_LANES);                                                   \
-        }                                                                                      \
+#define DEFINE_TILE(PIXELS)                                                                       \
+    static void tile_##PIXELS(const struct tile *t, const float *source, const float *weights,    \
+                              float *result)                                                      \
+    {                                                                                             \
+        enum { BASES = (PIXELS + 2) / 3 };                                                        \
+        vf a[PIXELS][2];                                                                          \
+        const ptrdiff_t step = t->source_step;                                                    \
+        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++) a[p][0] = a[p][1] = (vf){0};    \
+        for (int k = 0; k < t->n_taps; k++) {                                                     \
+            const float *w = weights + t->taps[k].weights;                                        \
+            const float *x[BASES];                                                                \
+            _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b] =                       \
+                source + t->taps[k].source + 3 * b * step;                                        \
+            for (int c = 0; c < t->channels; c++) {                                               \
+                const vf w0 = load(w), w1 = load(w + COX_LANES);                                  \
+                w += BLOCK;                                                                       \
+                _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                         \
+                {                                                                                 \
+                    const vf s = vf_set1(x[p / 3][p % 3 * step]);                                 \
+                    a[p][0] += s * w0;                                                            \
+                    a[p][1] += s * w1;                                                            \
+                }                                                                                 \
+                _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b]++;                  \
+            }                                                                                     \
+        }                                                                                         \
+        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                                 \
+        {                                                                                         \
+            const ptrdiff_t o = p * t->result_step;                                               \
+            finish(a[p][0], t->bias, t->relu, t->mask ? t->mask + o : NULL, result + o, t->keep); \
+            if (t->keep > COX_LANES)                                                              \
+                finish(a[p][1], t->bias ? t->bias + COX_LANES : NULL, t->relu,                    \
+                       t->mask ? t->mask + o + COX_LANES : NULL, result + o + COX_LANES,          \
+                       t->keep - COX_LANES);                                                      \
+        }                                                                                         \
     }
 
 DEFINE_TILE(1)
@@ -229,6 +199,11 @@ static void run_pixels(const struct direction *d, struct tile *t, ptrdiff_t sour
 static void forward(const struct cox_conv_shape *s, const float *packed, const float *fine,
                     float *coarse, const struct cox_conv_epilogue *epilogue)
 {
+    if (cox_winograd_fits(s->kernel, s->stride, s->fine, s->coarse)) {
+        cox_winograd_run(&(struct cox_winograd){s->height, s->width, s->halo, s->fine, s->coarse,
+                                                packed, fine, coarse, epilogue});
+        return;
+    }
     const int k = s->kernel, height = cox_conv_coarse_side(s->height, s->stride),
               width = cox_conv_coarse_side(s->width, s->stride);
     const bool dot = s->coarse <= DOT_CHANNELS;
@@ -270,6 +245,11 @@ static int phase_taps(int at, int k, int stride, int *tap, int *coarse)
 static void backward_data(const struct cox_conv_shape *s, const float *packed, const float *coarse,
                           float *fine, const struct cox_conv_epilogue *epilogue)
 {
+    if (cox_winograd_fits(s->kernel, s->stride, s->coarse, s->fine)) {
+        cox_winograd_run(&(struct cox_winograd){s->height, s->width, s->halo, s->coarse, s->fine,
+                                                packed, coarse, fine, epilogue});
+        return;
+    }
     const int k = s->kernel, width = cox_conv_coarse_side(s->width, s->stride);
     const bool dot = s->fine <= DOT_CHANNELS;
     const ptrdiff_t tap_floats = (ptrdiff_t)s->coarse * (dot ? 1 : BLOCK);
@@ -309,11 +289,15 @@ static size_t packed_floats(int k, int contracted, int results)
 
 static size_t packed_forward_floats(const struct cox_conv_shape *s)
 {
+    if (cox_winograd_fits(s->kernel, s->stride, s->fine, s->coarse))
+        return cox_winograd_packed_floats(s->fine, s->coarse);
     return packed_floats(s->kernel, s->fine, s->coarse);
 }
 
 static size_t packed_backward_floats(const struct cox_conv_shape *s)
 {
+    if (cox_winograd_fits(s->kernel, s->stride, s->coarse, s->fine))
+        return cox_winograd_packed_floats(s->coarse, s->fine);
     return packed_floats(s->kernel, s->coarse, s->fine);
 }
 
@@ -334,12 +318,18 @@ static void pack(int k, int contracted, int results, ptrdiff_t contracted_step,
 
 static void pack_forward(const struct cox_conv_shape *s, const float *weights, float *packed)
 {
-    pack(s->kernel, s->fine, s->coarse, s->coarse, 1, weights, packed);
+    if (cox_winograd_fits(s->kernel, s->stride, s->fine, s->coarse))
+        cox_winograd_pack(s->fine, s->coarse, s->coarse, 1, false, weights, packed);
+    else
+        pack(s->kernel, s->fine, s->coarse, s->coarse, 1, weights, packed);
 }
 
 static void pack_backward(const struct cox_conv_shape *s, const float *weights, float *packed)
 {
-    pack(s->kernel, s->coarse, s->fine, 1, s->coarse, weights, packed);
+    if (cox_winograd_fits(s->kernel, s->stride, s->coarse, s->fine))
+        cox_winograd_pack(s->coarse, s->fine, 1, s->coarse, true, weights, packed);
+    else
+        pack(s->kernel, s->coarse, s->fine, 1, s->coarse, weights, packed);
 }
 
 /* A tile of dw: `rows` rows × `vectors` vectors over height × width pixels. */
