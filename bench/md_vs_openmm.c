@@ -173,7 +173,11 @@ static struct cox_json *report(const char *path, const struct cox_system *s,
     int best = best_opponent(runners, res);
     double same =
         ratio(&runners[0], res->t[0], &runners[best], res->t[best], res->rounds, false, each);
-    printf("  same physics: %.1f times OpenMM's best (%s)\n", same, runners[best].name);
+    double by_cpu =
+        ratio(&runners[0], res->t[0], &runners[best], res->t[best], res->rounds, true, each);
+    printf("  same physics: %.1f times OpenMM's best (%s); by CPU time %.1f\n", same,
+           runners[best].name, by_cpu);
+    cox_json_set_number(j, "same_physics_ratio_by_cpu_time", by_cpu);
     cox_json_set_text(j, "best_of_openmm_same_physics", runners[best].name);
     cox_json_set_number(j, "same_physics_ratio", same);
     return j;

@@ -36,7 +36,7 @@ struct md_run {
     double (*last)[3];    /* [replicas][n_atoms] at the last frame (or the start) */
     float *block;         /* [replicas][n_atoms][3] */
     int64_t *step;        /* [replicas] at the last frame; then of the block */
-    int *blows;           /* [replicas] since the last frame */
+    int *blows;           /* [replicas] since it last lived from frame to frame */
     int32_t *lane;        /* [replicas] 0, 1, 2 … */
     double *time_ps;
     int64_t *base; /* [replicas] steps before the seed was last set */
@@ -129,7 +129,7 @@ static int md_revive(struct md_run *m, struct cox_progress *line, struct cox_err
         const char *reason = cox_engine_lane_reason(m->engine, l);
         if (++m->blows[l] > BLOWN_MAX)
             return cox_err_set(err, COX_EUNSTABLE,
-                               "lane %d blew up %d times in a row without reaching a frame (%s); "
+                               "lane %d blew up %d times in a row (%s); "
                                "try a shorter --timestep-fs, or more steps of --minimize",
                                l, m->blows[l], reason);
         if (!m->quiet) {
@@ -162,7 +162,8 @@ static int md_store(struct md_run *m, struct cox_err *err)
             out[i] = (float)x[i / 3][i % 3];
         m->step[l] = m->base[l] + cox_engine_lane_steps(m->engine, l);
         m->time_ps[l] = (double)m->step[l] * m->o.timestep_fs * 1e-3;
-        m->blows[l] = 0;
+        if (cox_engine_lane_steps(m->engine, l) >= m->steps_per_frame)
+            m->blows[l] = 0;
     }
     const void *column[] = {m->lane};
     const struct cox_traj_block block = {.n = m->replicas,
@@ -246,7 +247,8 @@ static void md_print(const struct md_run *m, bool json, bool interrupted)
         printf("%s%d x %g ns = %g ns in %s: %.0f ns/day (%s)\n", interrupted ? "interrupted: " : "",
                m->replicas, ns / m->replicas, ns, wall, per_day, cox_engine_version(m->engine));
         if (m->blown)
-            printf("%d blown lanes were restarted from their last frame\n", m->blown);
+            printf("lanes blew up %d time%s and went on from their last frame\n", m->blown,
+                   m->blown == 1 ? "" : "s");
         printf("%lld frames in %s\n", (long long)m->done * m->replicas, m->output);
         return;
     }
