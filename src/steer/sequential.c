@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "steer/coordinator.h"
+#include "steer/report_run.h"
 
 struct round_work {
     double began;
@@ -426,6 +428,15 @@ static int finish(struct cox_coordinator *c, int rc, struct cox_steer_outcome *o
     return rc ? rc : summary;
 }
 
+/* The report is made of the files, once they are closed. It can be made again by `cox report`, so a
+ * failure does not spoil the run. */
+static void report(const char *directory)
+{
+    struct cox_err problem = COX_ERR_INIT;
+    if (cox_steer_report(directory, &problem))
+        cox_log(COX_LOG_WARN, "no report: %s", problem.text);
+}
+
 int cox_steer_run(struct cox_steer_outcome *outcome, const struct cox_settings *settings,
                   const struct cox_config *config, const char *directory,
                   const struct cox_steer_hooks *hooks, struct cox_err *err)
@@ -448,6 +459,8 @@ int cox_steer_run(struct cox_steer_outcome *outcome, const struct cox_settings *
     if (!rc)
         rc = finish(&c, loop(&c, false, outcome, err), outcome, err);
     cox_coordinator_deinit(&c);
+    if (!rc)
+        report(directory);
     return rc;
 }
 
@@ -482,5 +495,7 @@ int cox_steer_resume(struct cox_steer_outcome *outcome, const char *directory,
         cox_coordinator_deinit(&c);
     }
     cox_arena_destroy(arena);
+    if (!rc)
+        report(directory);
     return rc;
 }
