@@ -96,8 +96,11 @@ def compare(path):
         optimizer.step()
     check("loss_after", scalars["loss_after"], loss.item(), 1e-3)
     for name, value in p.items():
-        # RMSprop divides by the gradient's size, so components near zero amplify rounding
-        check(f"update {name}", after[name] - before[name], value.detach() - before[name], 1e-2)
+        # RMSprop's first step is the sign of the gradient: of components that are almost zero
+        # rounding decides it
+        clear = gradient[name].abs() > 1e-3 * gradient[name].abs().max()
+        check(f"update {name}", (after[name] - before[name])[clear],
+              (value.detach() - before[name])[clear], 1e-2)
     return sum(v.numel() for v in before.values())
 
 
