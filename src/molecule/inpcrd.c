@@ -44,7 +44,8 @@ static int read_header(struct lines *l, const char *label, int n_atoms, struct c
         return cox_err_set(
             err, COX_EUNSUPPORTED,
             "%s: a NetCDF restart; write it as text (cpptraj: trajout x.rst7 restart)", label);
-    if (!next_line(l, line, sizeof line) || !next_line(l, line, sizeof line))
+    bool title = next_line(l, line, sizeof line);
+    if (!title || !next_line(l, line, sizeof line))
         return cox_err_set(err, COX_EFORMAT, "%s:%d: the file ends before its number of atoms",
                            label, l->line);
     char *end;

@@ -182,6 +182,9 @@ static int parse_line(struct parser *p, const char *line, size_t length)
 static int parse_lines(struct parser *p, const char *text, size_t length)
 {
     const char *end = text + length;
+    if (length >= 5 && !memcmp(text, "data_", 5))
+        return cox_err_set(p->err, COX_EUNSUPPORTED,
+                           "%s:1: this is mmCIF; give the file in PDB format", p->label);
     while (text < end && !p->ended) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline ? newline : end;

@@ -71,8 +71,10 @@ static int split_line(struct cox_prmtop_file *file, struct cox_prmtop_section **
 {
     if (!strncmp(line, "%FLAG", 5)) {
         int rc = begin_section(file, line, number);
+        if (rc)
+            return rc;
         *open = (struct cox_prmtop_section *)file->sections.items + file->sections.n - 1;
-        return rc;
+        return COX_OK;
     }
     if (!strncmp(line, "%FORMAT", 7)) {
         if (!*open || (*open)->text || parse_format(*open, line))

@@ -143,6 +143,25 @@ static void test_damage(void **state)
     }
 }
 
+static void test_allocations_fail(void **state)
+{
+    (void)state;
+    bool done = false;
+    int n = 0;
+    while (!done && ++n < 1000) {
+        struct cox_system *s = NULL;
+        uint64_t before = cox_mem_in_use();
+        cox_mem_fail_at((uint64_t)n);
+        int rc = cox_gromacs_dump_parse(&s, dump, dump_length, NULL);
+        cox_mem_fail_at(0);
+        done = rc == COX_OK;
+        assert_true(done || rc == COX_ENOMEM);
+        cox_system_destroy(s);
+        assert_int_equal(cox_mem_in_use(), before);
+    }
+    assert_true(done && n > 20);
+}
+
 static void test_reason(void **state)
 {
     (void)state;
@@ -203,9 +222,9 @@ static void test_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_damage),  cmocka_unit_test(test_reason),
-        cmocka_unit_test(test_process),
+        cmocka_unit_test(test_whole),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_damage), cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_reason), cmocka_unit_test(test_process),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

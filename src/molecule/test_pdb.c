@@ -233,6 +233,7 @@ static void test_refusals(void **state)
     refuse("ATOM      1      GLY A   1      10.000  11.000 -12.500  1.00  0.00\n", NULL, "no name");
     refuse(GLY1 "ATOM      5  CA  GLY A   1      10.000  11.000 -12.500  1.00  0.00\n", NULL,
            "t.pdb:5: residue GLY A 1 has atom 'CA' twice (first in line 2)");
+    refuse("data_1FME\n#\nloop_\n", NULL, "t.pdb:1: this is mmCIF");
     const char binary[] = "ATOM\0\1\2";
     struct cox_pdb *pdb = NULL;
     struct cox_err err = COX_ERR_INIT;
@@ -341,6 +342,24 @@ static void test_damage(void **state)
     }
 }
 
+static void test_allocations_fail(void **state)
+{
+    (void)state;
+    static const char text[] = "MODEL        3\n" GLY1 WATER "ENDMDL\nMODEL        4\nENDMDL\n";
+    bool done = false;
+    for (uint64_t n = 1; !done && n < 100; n++) {
+        struct cox_pdb *pdb = NULL;
+        uint64_t before = cox_mem_in_use();
+        cox_mem_fail_at(n);
+        done = cox_pdb_parse(&pdb, text, sizeof text - 1, "t", NULL, NULL) == COX_OK;
+        cox_mem_fail_at(0);
+        cox_pdb_destroy(pdb);
+        assert_int_equal(cox_mem_in_use(), before);
+        assert_false(done && n < 4);
+    }
+    assert_true(done);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,7 +369,7 @@ int main(void)
         cmocka_unit_test(test_other_residues),  cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_missing_atoms),   cmocka_unit_test(test_charmm_names),
         cmocka_unit_test(test_format),          cmocka_unit_test(test_residue_names),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_damage),          cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -304,6 +304,28 @@ static void test_damage(void **state)
     cox_str_deinit(&notes);
 }
 
+static void test_allocations_fail(void **state)
+{
+    (void)state;
+    bool done = false;
+    int n = 0;
+    while (!done && ++n < 1000) {
+        struct cox_system *s = NULL;
+        struct cox_str notes;
+        cox_str_init(&notes, 4096);
+        uint64_t before = cox_mem_in_use();
+        cox_mem_fail_at((uint64_t)n);
+        int rc = cox_prmtop_parse(&s, prmtop, prmtop_length, "t", &notes, NULL);
+        cox_mem_fail_at(0);
+        done = rc == COX_OK;
+        assert_true(done || rc == COX_ENOMEM);
+        cox_system_destroy(s);
+        cox_str_deinit(&notes);
+        assert_int_equal(cox_mem_in_use(), before);
+    }
+    assert_true(done && n > 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_lorentz_berthelot),
         cmocka_unit_test(test_coordinates),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
