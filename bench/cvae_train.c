@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "learn/cvae_net.h"
 
 enum { D = 28, BATCH = 64, MOST = 64 };
@@ -85,8 +86,10 @@ int main(int argc, char **argv)
     struct cox_team *team;
     struct cox_cvae *c;
     char line[64];
-    const int threads = argc > 1 ? atoi(argv[1]) : 1;
-    if (cox_team_create(&team, threads, &err) || cox_cvae_create(&c, D, NULL, team, &err)) {
+    long long threads = 1, n = 1;
+    if (argc > 1 && cox_parse_int(argv[1], &threads))
+        return 2;
+    if (cox_team_create(&team, (int)threads, &err) || cox_cvae_create(&c, D, NULL, team, &err)) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
@@ -101,7 +104,9 @@ int main(int argc, char **argv)
             fflush(stdout);
             continue;
         }
-        const int n = atoi(line + (embed ? 6 : 0)), count = n < 1 ? 1 : n > MOST ? MOST : n;
+        if (cox_parse_int(line + (embed ? 6 : 0), &n))
+            return 2;
+        const int count = n < 1 ? 1 : n > MOST ? MOST : (int)n;
         const struct cox_cvae_maps m = {COX_CVAE_BYTES, (int64_t)count * BATCH, maps, NULL};
         struct cox_cvae_fit_options f = COX_CVAE_FIT_OPTIONS_INIT;
         struct cox_cvae_result r = {0};

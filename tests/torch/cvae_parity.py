@@ -97,10 +97,11 @@ def compare(path):
     check("loss_after", scalars["loss_after"], loss.item(), 1e-3)
     for name, value in p.items():
         # RMSprop's first step is the sign of the gradient: of components that are almost zero
-        # rounding decides it
+        # rounding decides it; and a ReLU may flip in a later step (hence 5 %; a wrong ρ of 0.8
+        # moves the loss by 15 %)
         clear = gradient[name].abs() > 1e-3 * gradient[name].abs().max()
         check(f"update {name}", (after[name] - before[name])[clear],
-              (value.detach() - before[name])[clear], 1e-2)
+              (value.detach() - before[name])[clear], 5e-2)
     return sum(v.numel() for v in before.values())
 
 
