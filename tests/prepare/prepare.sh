@@ -90,6 +90,15 @@ for name in HIS:0 HID:0 HIE:0 HIP:1 HSD:0 HSE:0 HSP:1; do
 done
 check his.system.h5 atoms 35
 
+# Insertion codes and numbers below zero are residues like others; of alternate locations one stays.
+sed 's/GLY A   3 /GLY A   2A/; s/GLY A   1 /GLY A  -1 /' his.pdb > odd.pdb
+expect 0 "GHG" "$cox" prepare odd.pdb -o odd.system.h5
+check odd.system.h5 atoms 34
+sed 's/^\(ATOM      9  CB  HIS.*\)\(-4.074\)\(.*\)$/\1\2\3  0.30\n\1-4.174\3  0.70/;
+    s/  CB  HIS\(.*0.30\)/  CB AHIS\1/; s/  CB  HIS\(.*0.70\)/  CB BHIS\1/' his.pdb > odd.pdb
+expect 0 "residue HIS A 2 has alternate locations; 'B' was taken" "$cox" prepare odd.pdb -o odd.system.h5
+check odd.system.h5 atoms 34
+
 # What pdb2gmx or we refuse, in our words.
 grep -v CE1 his.pdb > gap.pdb
 expect 1 "HIS A 2 (line 5) lacks CE1" "$cox" prepare gap.pdb -o x.system.h5
