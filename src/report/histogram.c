@@ -90,10 +90,9 @@ static int choose_bins(struct bands *b, const struct cox_chart_histogram *d, str
     else if (width > span / 24)
         width = span / 24;
     b->low = x->low;
-    if (d->bins <= 0 && n) {
-        double first;
-        int many;
-        cox_ticks(0, width * 10, 10, &first, &width, &many);
+    if (d->bins <= 0 && n) { /* the nearest of 1, 2, 5 times a power of ten */
+        const double power = pow(10, floor(log10(width))), f = width / power;
+        width = power * (f < 1.5 ? 1 : f < 3.5 ? 2 : f < 7.5 ? 5 : 10);
         b->low = floor(x->low / width) * width;
     }
     b->width = width;

@@ -70,6 +70,11 @@ static void key_figures(struct cox_str *page, const struct cox_run_data *run)
         add_key(&f, run->has_rmsd ? "best RMSD" : label, note, run->has_rmsd ? "%.2f Å" : "%.3g",
                 value[best]);
     }
+    const double hit = cox_json_get_number(run->summary, "first_hit_s", NAN);
+    snprintf(note, sizeof note, "after %.1f ns",
+             cox_json_get_number(run->summary, "first_hit_ns", NAN));
+    if (!isnan(hit))
+        add_key(&f, "first frame on target", note, "%.0f s", hit);
     snprintf(note, sizeof note, "%.2f ns per replica", run->lanes ? run->total_ns / run->lanes : 0);
     add_key(&f, "simulated", note, "%.1f ns", run->total_ns);
     const double wall = run->n_tasks ? run->tasks[run->n_tasks - 1].ended_s : 0;
@@ -94,11 +99,6 @@ static void key_figures(struct cox_str *page, const struct cox_run_data *run)
         add_key(&f, "distinct ancestors", note, "%.0f", ancestors);
     add_key(&f, "idle per round", "no task running", "%.3f s",
             run->n_rounds ? idle / (double)run->n_rounds : 0);
-    const double hit = cox_json_get_number(run->summary, "first_hit_s", NAN);
-    snprintf(note, sizeof note, "after %.1f ns",
-             cox_json_get_number(run->summary, "first_hit_ns", NAN));
-    if (!isnan(hit))
-        add_key(&f, "first frame on target", note, "%.0f s", hit);
     cox_html_keys(page, f.key, f.n);
 }
 
