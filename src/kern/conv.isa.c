@@ -49,42 +49,39 @@ struct tile {
     bool relu;
 };
 
-/* PIXELS × 2 vectors. Every third source pixel has a pointer of its own, so that the addresses of
- * the broadcasts are base, base + step, base + 2·step: what x86 can encode. */
-#define DEFINE_TILE(PIXELS)                                                                       \
-    static void tile_##PIXELS(const struct tile *t, const float *source, const float *weights,    \
-                              float *result)                                                      \
-    {                                                                                             \
-        enum { BASES = (PIXELS + 2) / 3 };                                                        \
-        vf a[PIXELS][2];                                                                          \
-        const ptrdiff_t step = t->source_step;                                                    \
-        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++) a[p][0] = a[p][1] = (vf){0};    \
-        for (int k = 0; k < t->n_taps; k++) {                                                     \
-            const float *w = weights + t->taps[k].weights;                                        \
-            const float *x[BASES];                                                                \
-            _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b] =                       \
-                source + t->taps[k].source + 3 * b * step;                                        \
-            for (int c = 0; c < t->channels; c++) {                                               \
-                const vf w0 = load(w), w1 = load(w + COX_LANES);                                  \
-                w += BLOCK;                                                                       \
-                _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                         \
-                {                                                                                 \
-                    const vf s = vf_set1(x[p / 3][p % 3 * step]);                                 \
-                    a[p][0] += s * w0;                                                            \
-                    a[p][1] += s * w1;                                                            \
-                }                                                                                 \
-                _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b]++;                  \
-            }                                                                                     \
-        }                                                                                         \
-        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                                 \
-        {                                                                                         \
-            const ptrdiff_t o = p * t->result_step;                                               \
-            finish(a[p][0], t->bias, t->relu, t->mask ? t->mask + o : NULL, result + o, t->keep); \
-            if (t->keep > COX_LANES)                                                              \
-                finish(a[p][1], t->bias ? t->bias + COX_LANES : NULL, t->relu,                    \
-                       t->mask ? t->mask + o + COX_LANES : NULL, result + o + COX_LANES,          \
-                       t->keep - COX_LANES);                                                      \
-        }                                                                                         \
+/* sums[PIXELS][BLOCK], PIXELS × 2 vectors in registers. Every third source pixel has a pointer of
+ * its own, so that the addresses of the broadcasts are base, base + step, base + 2·step: what x86
+ * can encode. */
+#define DEFINE_TILE(PIXELS)                                                                    \
+    static void tile_##PIXELS(const struct tile *t, const float *source, const float *weights, \
+                              float *sums)                                                     \
+    {                                                                                          \
+        enum { BASES = (PIXELS + 2) / 3 };                                                     \
+        vf a[PIXELS][2];                                                                       \
+        const ptrdiff_t step = t->source_step;                                                 \
+        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++) a[p][0] = a[p][1] = (vf){0}; \
+        for (int k = 0; k < t->n_taps; k++) {                                                  \
+            const float *w = weights + t->taps[k].weights;                                     \
+            const float *x[BASES];                                                             \
+            _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b] =                    \
+                source + t->taps[k].source + 3 * b * step;                                     \
+            for (int c = 0; c < t->channels; c++) {                                            \
+                const vf w0 = load(w), w1 = load(w + COX_LANES);                               \
+                w += BLOCK;                                                                    \
+                _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                      \
+                {                                                                              \
+                    const vf s = vf_set1(x[p / 3][p % 3 * step]);                              \
+                    a[p][0] += s * w0;                                                         \
+                    a[p][1] += s * w1;                                                         \
+                }                                                                              \
+                _Pragma("GCC unroll 16") for (int b = 0; b < BASES; b++) x[b]++;               \
+            }                                                                                  \
+        }                                                                                      \
+        _Pragma("GCC unroll 16") for (int p = 0; p < PIXELS; p++)                              \
+        {                                                                                      \
+            vf_store(sums + p * BLOCK, a[p][0]);                                               \
+            vf_store(sums + p * BLOCK + COX_LANES, a[p][1]);                                   \
+        }                                                                                      \
     }
 
 DEFINE_TILE(1)
@@ -109,7 +106,7 @@ DEFINE_TILE(14)
 #endif
 
 typedef void tile_kernel(const struct tile *t, const float *source, const float *weights,
-                         float *result);
+                         float *sums);
 static tile_kernel *const tiles[TILE + 1] = {
     NULL,    tile_1,  tile_2, tile_3,  tile_4,  tile_5,
 #if TILE >= 6
@@ -122,6 +119,16 @@ static tile_kernel *const tiles[TILE + 1] = {
     tile_13, tile_14,
 #endif
 };
+
+static void finish_tile(const struct tile *t, const float *sums, int pixels, float *result)
+{
+    for (int p = 0; p < pixels; p++) {
+        const ptrdiff_t o = p * t->result_step;
+        for (int c = 0; c < t->keep; c += COX_LANES)
+            finish(vf_load(sums + p * BLOCK + c), t->bias ? t->bias + c : NULL, t->relu,
+                   t->mask ? t->mask + o + c : NULL, result + o + c, t->keep - c);
+    }
+}
 
 /* Up to DOT_TILE pixels of one result channel: dot products over the contracted channels. The
  * packed weights of a result channel are [tap][channel]. */
@@ -174,6 +181,7 @@ static void run_pixels(const struct direction *d, struct tile *t, ptrdiff_t sour
 {
     const struct cox_conv_epilogue *e = d->epilogue;
     const bool dot = d->result_channels <= DOT_CHANNELS;
+    float sums[TILE * BLOCK] __attribute__((aligned(64)));
     const int widest = dot ? DOT_TILE : TILE, block = dot ? 1 : BLOCK;
     /* even tiles: 15 pixels are 8 + 7, not 14 + 1 */
     const int n = (pixels + widest - 1) / widest;
@@ -186,12 +194,14 @@ static void run_pixels(const struct direction *d, struct tile *t, ptrdiff_t sour
             const float *x = d->source + source + p * t->source_step;
             const ptrdiff_t at = first + p * t->result_step + c;
             t->mask = e && e->mask ? e->mask + at : NULL;
-            if (!dot)
-                tiles[q - p](t, x, weights, d->result + at);
-            else if (q - p == DOT_TILE)
+            if (!dot) {
+                tiles[q - p](t, x, weights, sums);
+                finish_tile(t, sums, q - p, d->result + at);
+            } else if (q - p == DOT_TILE) {
                 dot_tile(t, x, weights, d->result + at);
-            else
+            } else {
                 dot_pixels(t, x, weights, d->result + at, q - p);
+            }
         }
     }
 }
@@ -332,7 +342,7 @@ static void pack_backward(const struct cox_conv_shape *s, const float *weights, 
         pack(s->kernel, s->coarse, s->fine, 1, s->coarse, weights, packed);
 }
 
-/* A tile of dw: `rows` rows × `vectors` vectors over height × width pixels. */
+/* A tile of dw, sums[ROW_TILE][ROW_VECTORS vectors], over height × width pixels. */
 struct weight_tile {
     int height, width;
     ptrdiff_t fine_step, fine_row, coarse_step, coarse_row;
@@ -341,7 +351,7 @@ struct weight_tile {
 };
 
 COX_VINLINE void weight_tile(const struct weight_tile *t, const float *fine, const float *coarse,
-                             float *dw, int rows, int vectors)
+                             float *sums, int rows, int vectors)
 {
     vf a[ROW_TILE][ROW_VECTORS];
 #pragma GCC unroll 8
@@ -370,27 +380,29 @@ COX_VINLINE void weight_tile(const struct weight_tile *t, const float *fine, con
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            float *w = dw + r * t->dw_row + v * COX_LANES;
-            if (t->keep >= (v + 1) * COX_LANES) {
-                store(w, load(w) + a[r][v]);
-            } else {
-                float part[COX_LANES];
-                store(part, a[r][v]);
-                for (int c = 0; c < t->keep - v * COX_LANES; c++)
-                    w[c] += part[c];
-            }
-        }
+        for (int v = 0; v < vectors; v++)
+            vf_store(sums + (r * ROW_VECTORS + v) * COX_LANES, a[r][v]);
+}
+
+static void add_tile(const struct weight_tile *t, const float *sums, int rows, float *dw)
+{
+    for (int r = 0; r < rows; r++, sums += ROW_VECTORS * COX_LANES, dw += t->dw_row) {
+        int c = 0;
+        for (; c + COX_LANES <= t->keep; c += COX_LANES)
+            store(dw + c, load(dw + c) + vf_load(sums + c));
+        for (; c < t->keep; c++)
+            dw[c] += sums[c];
+    }
 }
 
 #define DEFINE_WEIGHT_TILE(ROWS)                                                   \
     static void weight_tile_##ROWS(const struct weight_tile *t, const float *fine, \
-                                   const float *coarse, float *dw)                 \
+                                   const float *coarse, float *sums)               \
     {                                                                              \
         if (t->keep > COX_LANES)                                                   \
-            weight_tile(t, fine, coarse, dw, ROWS, ROW_VECTORS);                   \
+            weight_tile(t, fine, coarse, sums, ROWS, ROW_VECTORS);                 \
         else                                                                       \
-            weight_tile(t, fine, coarse, dw, ROWS, 1);                             \
+            weight_tile(t, fine, coarse, sums, ROWS, 1);                           \
     }
 DEFINE_WEIGHT_TILE(1)
 DEFINE_WEIGHT_TILE(2)
@@ -400,7 +412,7 @@ DEFINE_WEIGHT_TILE(5)
 DEFINE_WEIGHT_TILE(6)
 
 typedef void weight_kernel(const struct weight_tile *t, const float *fine, const float *coarse,
-                           float *dw);
+                           float *sums);
 static weight_kernel *const weight_tiles[ROW_TILE + 1] = {
     NULL, weight_tile_1, weight_tile_2, weight_tile_3, weight_tile_4, weight_tile_5, weight_tile_6};
 
@@ -411,6 +423,7 @@ static void backward_weights(const struct cox_conv_shape *s, const float *fine, 
               width = cox_conv_coarse_side(s->width, s->stride), rows = k * s->fine;
     const ptrdiff_t fine_row = (ptrdiff_t)(s->width + 2 * s->halo) * s->fine,
                     coarse_row = (ptrdiff_t)(width + 2 * s->halo) * s->coarse;
+    float sums[ROW_TILE * ROW_VECTORS * COX_LANES] __attribute__((aligned(64)));
     struct weight_tile t = {.width = width,
                             .fine_step = (ptrdiff_t)s->stride * s->fine,
                             .fine_row = s->stride * fine_row,
@@ -429,9 +442,11 @@ static void backward_weights(const struct cox_conv_shape *s, const float *fine, 
             for (int c = 0; c < s->coarse; c += ROW_VECTORS * COX_LANES) {
                 t.keep = s->coarse - c < ROW_VECTORS * COX_LANES ? s->coarse - c
                                                                  : ROW_VECTORS * COX_LANES;
-                for (int r = 0; r < rows; r += ROW_TILE)
-                    weight_tiles[rows - r < ROW_TILE ? rows - r : ROW_TILE](
-                        &t, x + r, d + c, dw + (ptrdiff_t)(ky * rows + r) * s->coarse + c);
+                for (int r = 0; r < rows; r += ROW_TILE) {
+                    const int n = rows - r < ROW_TILE ? rows - r : ROW_TILE;
+                    weight_tiles[n](&t, x + r, d + c, sums);
+                    add_tile(&t, sums, n, dw + (ptrdiff_t)(ky * rows + r) * s->coarse + c);
+                }
             }
         }
     }
