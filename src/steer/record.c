@@ -32,7 +32,7 @@ static void name_column(struct cox_traj_column *column, const char *name, enum c
 static int create_traj(struct cox_record *record, const struct cox_system *system,
                        const struct cox_frames *frames, bool velocities, struct cox_err *err)
 {
-    struct cox_traj_column columns[FIXED_COLUMNS + COX_FRAMES_MAX_OBSERVABLES];
+    struct cox_traj_column columns[FIXED_COLUMNS + COX_FRAMES_MAX_OBSERVABLES + 1];
     char path[PATH_MAX];
     int rc = cox_record_path(record, "frames-0.h5", path, err);
     if (rc)
@@ -43,10 +43,13 @@ static int create_traj(struct cox_record *record, const struct cox_system *syste
     for (int i = 0; i < frames->n_observables; i++)
         name_column(&columns[FIXED_COLUMNS + i], cox_observable_name(frames->observable[i]),
                     COX_TRAJ_F32);
+    struct cox_traj_column *last = &columns[FIXED_COLUMNS + frames->n_observables];
+    name_column(last, "temperature_K", COX_TRAJ_F32);
+    snprintf(last->unit, sizeof last->unit, "K");
     struct cox_traj_options options = COX_TRAJ_OPTIONS_INIT;
     options.velocities = velocities;
     options.columns = columns;
-    options.n_columns = FIXED_COLUMNS + frames->n_observables;
+    options.n_columns = FIXED_COLUMNS + frames->n_observables + 1;
     options.author = "cox run";
     return cox_traj_create(&record->traj, path, system, &options, err);
 }
@@ -153,8 +156,8 @@ static int append_frames(struct cox_record *record, const struct cox_block *bloc
 {
     int m = frames->n_observables;
     int n = block->n_frames;
-    const void *columns[FIXED_COLUMNS + COX_FRAMES_MAX_OBSERVABLES] = {block->segment, block->lane,
-                                                                       block->round};
+    const void *columns[FIXED_COLUMNS + COX_FRAMES_MAX_OBSERVABLES + 1] = {
+        block->segment, block->lane, block->round};
     float *values = cox_alloc((size_t)n * (size_t)(m + 1), sizeof *values);
     if (!values)
         return cox_err_set(err, COX_ENOMEM, "out of memory storing %d frames", n);
@@ -164,6 +167,7 @@ static int append_frames(struct cox_record *record, const struct cox_block *bloc
         for (int i = 0; i < n; i++)
             values[(size_t)k * (size_t)n + (size_t)i] = frames->values[(first + i) * m + k];
     }
+    columns[FIXED_COLUMNS + m] = block->temperature_K;
     struct cox_traj_block rows = {.n = n,
                                   .step = block->step,
                                   .time_ps = block->time_ps,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "steer/thermometer.h"
 
 /* How often a lane may blow up without a single new frame before it is sent back to its start. */
 #define STUBBORN 2
@@ -37,6 +38,8 @@ struct cox_simulation {
     int *lane_frames;       /* [lanes] frames so far in this round */
     int *empty_blows;       /* [lanes] blow-ups since the last good frame */
     float *lane_x, *lane_v; /* [lanes][frames_per_segment][n_atoms][3] */
+    struct cox_thermometer thermometer;
+    float *lane_temperature; /* [lanes][frames_per_segment] */
     int64_t *lane_step;
     int32_t *lane_segment;
     int64_t *step;
@@ -58,6 +61,7 @@ static int allocate(struct cox_simulation *s)
     s->lane_frames = cox_alloc((size_t)s->lanes, sizeof(int));
     s->empty_blows = cox_alloc((size_t)s->lanes, sizeof(int));
     s->lane_x = cox_alloc(frames, floats * sizeof(float));
+    s->lane_temperature = cox_alloc(frames, sizeof(float));
     s->lane_step = cox_alloc(frames, sizeof(int64_t));
     s->lane_segment = cox_alloc(frames, sizeof(int32_t));
     s->step = cox_alloc(frames, sizeof(int64_t));
@@ -68,8 +72,9 @@ static int allocate(struct cox_simulation *s)
     if (velocities)
         s->lane_v = cox_alloc(frames, floats * sizeof(float));
     if (!s->lane || !s->x || !s->v || !s->segments || !s->current || !s->lane_frames ||
-        !s->empty_blows || !s->lane_x || !s->lane_step || !s->lane_segment || !s->step ||
-        !s->time_ps || !s->segment || !s->lane_of || !s->round_of || (velocities && !s->lane_v))
+        !s->empty_blows || !s->lane_x || !s->lane_temperature || !s->lane_step ||
+        !s->lane_segment || !s->step || !s->time_ps || !s->segment || !s->lane_of || !s->round_of ||
+        (velocities && !s->lane_v))
         return COX_ENOMEM;
     return COX_OK;
 }
@@ -101,6 +106,8 @@ int cox_simulation_create(struct cox_simulation **out, const struct cox_system *
     int rc = allocate(s) ? cox_err_set(err, COX_ENOMEM, "out of memory for %d replicas of %d atoms",
                                        s->lanes, s->n_atoms)
                          : cox_engine_create(&s->engine, kinds[m->engine], system, &options, err);
+    if (!rc)
+        rc = cox_thermometer_init(&s->thermometer, system, m, err);
     if (rc) {
         cox_simulation_destroy(s);
         return rc;
@@ -114,6 +121,8 @@ void cox_simulation_destroy(struct cox_simulation *s)
     if (!s)
         return;
     cox_engine_destroy(s->engine);
+    cox_thermometer_deinit(&s->thermometer);
+    cox_free(s->lane_temperature);
     for (int i = 0; i < s->n_starts; i++)
         cox_free(s->start[i]);
     void *blocks[] = {s->start,     s->lane,         s->x,           s->v,       s->segments,
@@ -265,12 +274,14 @@ static int take_frame(struct cox_simulation *s, int lane, struct cox_err *err)
     size_t at = slot(s, lane, s->lane_frames[lane]);
     struct lane *l = &s->lane[lane];
     bool velocities = s->lane_v != NULL;
-    int rc = cox_engine_get_state(s->engine, lane, s->x, velocities ? s->v : NULL, err);
+    int rc = cox_engine_get_state(s->engine, lane, s->x, s->v, err);
     if (rc)
         return rc;
     to_float(s->n_atoms, (const double(*)[3])s->x, s->lane_x + at * (size_t)s->n_atoms * 3);
     if (velocities)
         to_float(s->n_atoms, (const double(*)[3])s->v, s->lane_v + at * (size_t)s->n_atoms * 3);
+    s->lane_temperature[at] =
+        (float)cox_thermometer_read(&s->thermometer, (const double(*)[3])s->v);
     s->lane_step[at] = l->clock;
     s->lane_segment[at] = (int32_t)l->segment;
     s->lane_frames[lane]++;
@@ -304,6 +315,7 @@ static void close_up(struct cox_simulation *s, const struct cox_round_start *sta
                     memmove(s->lane_v + n * floats, s->lane_v + from * floats,
                             floats * sizeof(float));
             }
+            s->lane_temperature[n] = s->lane_temperature[from];
             s->step[n] = s->lane_step[from];
             s->time_ps[n] = (double)s->lane_step[from] * ps_per_step;
             s->segment[n] = s->lane_segment[from];
@@ -324,6 +336,7 @@ static void close_up(struct cox_simulation *s, const struct cox_round_start *sta
         .n_frames = (int)n,
         .x = s->lane_x,
         .v = s->lane_v,
+        .temperature_K = s->lane_temperature,
         .step = s->step,
         .time_ps = s->time_ps,
         .segment = s->segment,

@@ -32,8 +32,9 @@ struct cox_block {
     int n_segments;
     const struct cox_catalog_segment *segments;
     int n_frames;
-    const float *x; /* [n_frames][n_atoms][3] */
-    const float *v; /* NULL unless velocities are saved */
+    const float *x;             /* [n_frames][n_atoms][3] */
+    const float *v;             /* NULL unless velocities are saved */
+    const float *temperature_K; /* [n_frames] kinetic */
     const int64_t *step;
     const double *time_ps;
     const int32_t *segment, *lane, *round; /* [n_frames] */

@@ -21,6 +21,7 @@
 #include "steer/report_data.h"
 #include "steer/report_run.h"
 #include "steer/run.h"
+#include "steer/thermometer.h"
 
 static char folder[] = "/tmp/cox-report-XXXXXX";
 static struct cox_err err;
@@ -192,7 +193,7 @@ static void test_time_of_frames(void **state)
         assert_int_equal(run.round[i], round);
         assert_true(fabs(run.ns[i] - (double)(round * 60 + place * 6) * 0.0002) < 1e-9);
         assert_true(i == 0 || run.ns[run.in_time[i]] >= run.ns[run.in_time[i - 1]]);
-        assert_true(isfinite(run.rmsd_A[i]));
+        assert_true(isfinite(run.rmsd_A[i]) && run.temperature_K && run.temperature_K[i] >= 0);
     }
     assert_int_equal(cox_run_data_ancestors(&run, 0, &err), 6);
     assert_int_equal(cox_run_data_ancestors(&run, 99, &err), 0);
@@ -202,6 +203,34 @@ static void test_time_of_frames(void **state)
     assert_true(run.n_mapped >= 48 && run.n_mapped <= 80);
     assert_true(run.mapped[run.n_mapped - 1] > run.n / 2);
     cox_run_data_deinit(&run);
+}
+
+/* A rigid C-H with repartitioned masses: 5 degrees of freedom, 10 u and 3 u. */
+static void test_thermometer(void **state)
+{
+    (void)state;
+    struct cox_system *s = NULL;
+    struct cox_thermometer t;
+    const double v[2][3] = {{0.5, 0, -0.5}, {0, 1, 1}};
+    const struct cox_settings_simulation rigid = {.hydrogen_mass_u = 3,
+                                                  .constrain_hydrogens = true};
+    const struct cox_settings_simulation loose = {.hydrogen_mass_u = 0};
+    assert_int_equal(cox_system_create(&s, 2, 1, 1, 0, 0, 0, 0, &err), 0);
+    s->mass_u[0] = 1.0;
+    s->mass_u[1] = 12.0;
+    s->element[0] = 1;
+    s->element[1] = 6;
+    s->bonds[0] = (struct cox_bond){{0, 1}, 0.1, 1000};
+    assert_int_equal(cox_thermometer_init(&t, s, &rigid, &err), 0);
+    assert_int_equal(t.degrees_of_freedom, 5);
+    assert_true(fabs(cox_thermometer_read(&t, v) - (3 * 0.5 + 10 * 2) / (5 * COX_BOLTZMANN)) <
+                1e-9);
+    cox_thermometer_deinit(&t);
+    assert_int_equal(cox_thermometer_init(&t, s, &loose, &err), 0);
+    assert_true(fabs(cox_thermometer_read(&t, v) - (1 * 0.5 + 12 * 2) / (6 * COX_BOLTZMANN)) <
+                1e-9);
+    cox_thermometer_deinit(&t);
+    cox_system_destroy(s);
 }
 
 static struct cox_compare_options small(void)
@@ -301,9 +330,13 @@ static void test_compare_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_report),          cmocka_unit_test(test_time_of_frames),
-        cmocka_unit_test(test_compare),         cmocka_unit_test(test_compare_with_a_model),
-        cmocka_unit_test(test_compare_refuses), cmocka_unit_test(test_report_without_its_model),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_time_of_frames),
+        cmocka_unit_test(test_thermometer),
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_compare_with_a_model),
+        cmocka_unit_test(test_compare_refuses),
+        cmocka_unit_test(test_report_without_its_model),
         cmocka_unit_test(test_report_refuses),
     };
     return cmocka_run_group_tests(tests, make_runs, remove_runs);

@@ -17,7 +17,8 @@ except ImportError as missing:
     sys.exit(77)
 
 PROGRAM = sys.argv[1]
-FOLDER = tempfile.mkdtemp(prefix="cox-sklearn-")
+KEPT = tempfile.TemporaryDirectory(prefix="cox-sklearn-")
+FOLDER = KEPT.name
 FAILED = []
 
 
