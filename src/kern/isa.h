@@ -31,9 +31,9 @@
 #define COX_ISA_LIST(X) X(generic)
 #endif
 
-/* Index into COX_ISA_LIST of the instruction set to use: `wanted`, else $COX_ISA, else the best that
- * runs here. COX_EINVAL for an unknown name, COX_EUNSUPPORTED for one that this machine lacks; the
- * message lists what is available. Thread-safe. */
+/* Index into COX_ISA_LIST of the instruction set to use: `wanted`, else $COX_ISA, else the best
+ * that runs here. COX_EINVAL for an unknown name, COX_EUNSUPPORTED for one that this machine lacks;
+ * the message lists what is available. Thread-safe. */
 int cox_isa_select(int *index, const char *wanted, struct cox_err *err) COX_MUST_CHECK;
 int cox_isa_count(void);
 /* Static; NULL out of range. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bonds, angles and torsions. Every term acts on all lanes at once: indices are scalars, nothing is
- * gathered. Angles by atan2 of the deviation itself, exact at both ends and near θ0; torsions by the
- * formulas of Blondel & Karplus (J. Comput. Chem. 17, 1132 (1996)), without a singularity in φ and
- * without inverse functions: cos nφ and sin nφ by recurrence. */
+ * gathered. Angles by atan2 of the deviation itself, exact at both ends and near θ0; torsions by
+ * the formulas of Blondel & Karplus (J. Comput. Chem. 17, 1132 (1996)), without a singularity in φ
+ * and without inverse functions: cos nφ and sin nφ by recurrence. */
 #include "md/ensemble/kernels.h"
 
 struct vec3 {
@@ -91,14 +91,13 @@ INLINE void angles(const struct ens_plan *p, struct ens_group *g, const bool ene
 {
     for (int n = 0; n < p->n_angles; n++) {
         const struct ens_angle *t = &p->angles[n];
-        const struct vec3 a = exact_difference(g, t->i, t->j),
-                          b = exact_difference(g, t->k, t->j);
+        const struct vec3 a = exact_difference(g, t->i, t->j), b = exact_difference(g, t->k, t->j);
         const vf ia = vf_rsqrt(dot(a, a)), ib = vf_rsqrt(dot(b, b)), iab = ia * ib;
         const struct vec3 c = cross(a, b);
         const vf c2 = vf_max(dot(c, c), vf_set1(1e-12f));
         const vf cosine = dot(a, b) * iab, sine = c2 * vf_rsqrt(c2) * iab;
-        const vf delta = arc_tangent(sine * t->cos0 - cosine * t->sin0,
-                                     cosine * t->cos0 + sine * t->sin0);
+        const vf delta =
+            arc_tangent(sine * t->cos0 - cosine * t->sin0, cosine * t->cos0 + sine * t->sin0);
         const vf s = -t->force * delta * vf_rcp(sine);
         const struct vec3 fi = combine(s * cosine * ia * ia, a, -s * iab, b);
         const struct vec3 fk = combine(s * cosine * ib * ib, b, -s * iab, a);
@@ -152,10 +151,9 @@ INLINE void torsions(const struct ens_plan *p, struct ens_group *g, const bool e
                 combine(to_a * dot(f, gg) * ig, a, -to_b * dot(h, gg) * ig, b);
             add_force(g, atom[0], fi);
             add_force(g, atom[3], fl);
-            add_force(g, atom[1], (struct vec3){-fi.x - middle.x, -fi.y - middle.y,
-                                                -fi.z - middle.z});
-            add_force(g, atom[2], (struct vec3){middle.x - fl.x, middle.y - fl.y,
-                                                middle.z - fl.z});
+            add_force(g, atom[1],
+                      (struct vec3){-fi.x - middle.x, -fi.y - middle.y, -fi.z - middle.z});
+            add_force(g, atom[2], (struct vec3){middle.x - fl.x, middle.y - fl.y, middle.z - fl.z});
         }
         if (energy)
             ens_add_energy(g->energy[ENS_E_TORSION], value);

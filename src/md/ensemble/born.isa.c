@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pass 1: Born radii (OBC2: Onufriev, Bashford & Case, Proteins 55, 383 (2004)).
  *
- * The HCT integral (Hawkins, Cramer & Truhlar, Chem. Phys. Lett. 246, 122 (1995)) of a sphere S at a
- * distance r > ρ + S is (x/(1 - x²) - atanh x)/r with x = S/r, that is
- *     S³/r⁴ · Σ_k 2k/(2k + 1) (S²/r²)^(k-1),
- * a function of z = 1/r² and S alone: beyond a distance (plan.h, cut2) a short polynomial in z with
- * the atom's own coefficients. Its derivative is the polynomial's own derivative, so forces stay the
- * gradient of the energy. Lanes in which a pair is nearer add exactly 0 here; such pairs go on a
- * list and get the exact formula, lanes that are far adding 0 there. So no lane's sum depends on
- * what the other lanes do. */
+ * The HCT integral (Hawkins, Cramer & Truhlar, Chem. Phys. Lett. 246, 122 (1995)) of a sphere S at
+ * a distance r > ρ + S is (x/(1 - x²) - atanh x)/r with x = S/r, that is S³/r⁴ · Σ_k 2k/(2k + 1)
+ * (S²/r²)^(k-1), a function of z = 1/r² and S alone: beyond a distance (plan.h, cut2) a short
+ * polynomial in z with the atom's own coefficients. Its derivative is the polynomial's own
+ * derivative, so forces stay the gradient of the energy. Lanes in which a pair is nearer add
+ * exactly 0 here; such pairs go on a list and get the exact formula, lanes that are far adding 0
+ * there. So no lane's sum depends on what the other lanes do. */
 #include "md/ensemble/kernels.h"
 
-struct rows {
-    int i, n;          /* first row, rows */
-    int from, to;      /* the j of all rows */
+struct born_rows {
+    int i, from, to;   /* first row; columns */
     const float *cut2; /* [n] of these rows */
 };
 
@@ -23,64 +21,65 @@ INLINE const float *block_cut2(const struct ens_plan *p, int i)
     return p->cut2 + (size_t)p->block_cut[i / ENS_ROWS] * (size_t)p->n;
 }
 
-static void note_close(struct ens_group *g, const vm *far, int i, int n, int j)
+static void note_close(struct ens_group *g, const vm *far, int i, int j, int rows, int columns)
 {
-    for (int k = 0; k < n; k++)
-        if (!vm_all(far[k])) {
-            g->close[g->n_close][0] = i + k;
-            g->close[g->n_close][1] = j;
-            g->n_close++;
-        }
+    for (int c = 0; c < columns; c++)
+        for (int r = 0; r < rows; r++)
+            if (!vm_all(far[c * rows + r])) {
+                g->close[g->n_close][0] = i + r;
+                g->close[g->n_close][1] = j + c;
+                g->n_close++;
+            }
 }
 
-INLINE bool all_far(const vm *far, const int R)
-{
-    vm all = far[0];
-    for (int k = 1; k < R; k++)
-        all = vm_and(all, far[k]);
-    return vm_all(all);
-}
-
-INLINE void born_rows(const struct ens_plan *p, struct ens_group *g, const struct rows *rows,
-                      const int R)
+/* R rows against the columns from … to - 1, C at a time; moves `rows` behind the last one done. */
+INLINE void born_rows(const struct ens_plan *p, struct ens_group *g, struct born_rows *rows,
+                      const int R, const int C)
 {
     const float *x = g->x + (size_t)rows->i * 3 * W;
     const float *ci = p->far + (size_t)rows->i * ENS_TERMS;
-    vf acc[ENS_ROWS], dx[ENS_ROWS], dy[ENS_ROWS], dz[ENS_ROWS], r2[ENS_ROWS], z[ENS_ROWS];
-    vf e[ENS_ROWS], hi[ENS_ROWS], hj[ENS_ROWS];
-    vm far[ENS_ROWS];
+    vf acc[ENS_ROWS], dx[ENS_TILE], dy[ENS_TILE], dz[ENS_TILE], r2[ENS_TILE], z[ENS_TILE];
+    vf e[ENS_TILE], hi[ENS_TILE], hj[ENS_TILE];
+    vm far[ENS_TILE];
     float *sum_i = g->born_sum + (size_t)rows->i * W;
-    EACH(acc[k] = vf_load(sum_i + k * W))
-    for (int j = rows->from; j < rows->to; j++) {
-        const float *xj = g->x + (size_t)j * 3 * W;
-        const float *cj = p->far + (size_t)j * ENS_TERMS;
-        const vf ax = vf_load(xj), ay = vf_load(xj + W), az = vf_load(xj + 2 * W);
-        const vf cut2 = vf_set1(rows->cut2[j]);
-        EACH(dx[k] = vf_load(x + 3 * W * k) - ax)
-        EACH(dy[k] = vf_load(x + 3 * W * k + W) - ay)
-        EACH(dz[k] = vf_load(x + 3 * W * k + 2 * W) - az)
+    ROWS(acc[k] = vf_load(sum_i + k * W))
+    int j = rows->from;
+    for (; j + C <= rows->to; j += C) {
+        const float *xj = g->x + (size_t)j * 3 * W, *cj = p->far + (size_t)j * ENS_TERMS;
+        const float *cut2 = rows->cut2 + j;
+        vf ax[ENS_COLUMNS], ay[ENS_COLUMNS], az[ENS_COLUMNS];
+        COLUMNS(ax[k] = vf_load(xj + 3 * W * k))
+        COLUMNS(ay[k] = vf_load(xj + 3 * W * k + W))
+        COLUMNS(az[k] = vf_load(xj + 3 * W * k + 2 * W))
+        EACH(dx[k] = vf_load(x + 3 * W * ROW) - ax[COLUMN])
+        EACH(dy[k] = vf_load(x + 3 * W * ROW + W) - ay[COLUMN])
+        EACH(dz[k] = vf_load(x + 3 * W * ROW + 2 * W) - az[COLUMN])
         EACH(r2[k] = dx[k] * dx[k])
         EACH(r2[k] = vf_fma(dy[k], dy[k], r2[k]))
         EACH(r2[k] = vf_fma(dz[k], dz[k], r2[k]))
         EACH(z[k] = vf_rcp_estimate(r2[k]))
-        EACH(far[k] = vf_le(cut2, r2[k]))
+        EACH(far[k] = vf_le(vf_set1(cut2[COLUMN]), r2[k]))
         EACH(e[k] = vf_fnma(r2[k], z[k], vf_set1(2)))
         EACH(z[k] = vf_keep_mul(far[k], z[k], e[k]))
-        EACH(hj[k] = vf_set1(cj[ENS_DEGREE]))
-        EACH(hi[k] = vf_set1(ci[k * ENS_TERMS + ENS_DEGREE]))
+        EACH(hj[k] = vf_set1(cj[ENS_TERMS * COLUMN + ENS_DEGREE]))
+        EACH(hi[k] = vf_set1(ci[ENS_TERMS * ROW + ENS_DEGREE]))
         for (int t = ENS_DEGREE - 1; t >= 0; t--) {
-            EACH(hj[k] = vf_fma(hj[k], z[k], vf_set1(cj[t])))
-            EACH(hi[k] = vf_fma(hi[k], z[k], vf_set1(ci[k * ENS_TERMS + t])))
+            EACH(hj[k] = vf_fma(hj[k], z[k], vf_set1(cj[ENS_TERMS * COLUMN + t])))
+            EACH(hi[k] = vf_fma(hi[k], z[k], vf_set1(ci[ENS_TERMS * ROW + t])))
         }
         EACH(z[k] = z[k] * z[k])
-        EACH(acc[k] = vf_fma(z[k], hj[k], acc[k]))
-        vf sum_j = vf_load(g->born_sum + (size_t)j * W);
-        EACH(sum_j = vf_fma(z[k], hi[k], sum_j))
-        vf_store(g->born_sum + (size_t)j * W, sum_j);
-        if (__builtin_expect(!all_far(far, R), 0))
-            note_close(g, far, rows->i, R, j);
+        EACH(acc[ROW] = vf_fma(z[k], hj[k], acc[ROW]))
+        float *sum_j = g->born_sum + (size_t)j * W;
+        COLUMNS(ax[k] = vf_load(sum_j + k * W))
+        EACH(ax[COLUMN] = vf_fma(z[k], hi[k], ax[COLUMN]))
+        COLUMNS(vf_store(sum_j + k * W, ax[k]))
+        vm all = far[0];
+        EACH(all = vm_and(all, far[k]))
+        if (__builtin_expect(!vm_all(all), 0))
+            note_close(g, far, rows->i, j, R, C);
     }
-    EACH(vf_store(sum_i + k * W, acc[k]))
+    ROWS(vf_store(sum_i + k * W, acc[k]))
+    rows->from = j;
 }
 
 /* ln a for a > 0: a = 2^e m, m in [√½, √2), ln m = 2 atanh((m - 1)/(m + 1)). */
@@ -103,13 +102,14 @@ INLINE vf integral(vf r, vf inv, float rho_, float s_, vf *factor)
     const vf rho = vf_set1(rho_), s = vf_set1(s_), inv2 = inv * inv;
     const vf least = vf_max(rho, vf_abs(r - s));
     const vf outer = r + s;
-    const vf lower = vf_rcp(least), upper = vf_rcp(outer);
+    const vf both = vf_rcp(least * outer), lower = both * outer, upper = both * least;
     const vf logarithm = log_positive(least * upper);
     const vf squares = vf_fnma(upper, upper, lower * lower);
     const vf s2inv2 = (s * s) * inv2;
     vf sum = lower - upper + 0.25f * squares * (r * (s2inv2 - 1.0f)) + 0.5f * inv * logarithm;
-    const vf inside = 2.0f * (vf_set1(1.0f / rho_) - lower);
-    sum += vf_keep(vf_lt(rho, s - r), inside);
+    const vm inside = vf_lt(rho, s - r); /* the sphere S swallows the atom */
+    if (__builtin_expect(vm_any(inside), 0))
+        sum += vf_keep(inside, 2.0f * (vf_set1(1.0f / rho_) - lower));
     const vm seen = vf_lt(rho, outer);
     const vf slope = -0.25f * squares * (1.0f + s2inv2) - 0.5f * inv2 * logarithm;
     *factor = vf_keep(seen, slope * inv);
@@ -159,14 +159,15 @@ void ens_born(const struct ens_plan *p, struct ens_group *g)
         const int i = b * ENS_ROWS, end = i + ENS_ROWS < p->n ? i + ENS_ROWS : p->n;
         const int first = g->n_close;
         for (int a = i; a < end; a++) {
-            const struct rows rows = {a, 1, a + 1, end,
-                                      block_cut2(p, a)};
-            born_rows(p, g, &rows, 1);
+            struct born_rows rows = {a, a + 1, end, block_cut2(p, i)};
+            born_rows(p, g, &rows, 1, 1);
         }
-        const struct rows rows = {i, ENS_ROWS, end, p->n,
-                                  block_cut2(p, i)};
-        if (end < p->n)
-            born_rows(p, g, &rows, ENS_ROWS);
+        struct born_rows rows = {i, end, p->n, block_cut2(p, i)};
+        if (end < p->n) {
+            born_rows(p, g, &rows, ENS_ROWS, ENS_COLUMNS);
+            if (ENS_COLUMNS > 1 && rows.from < rows.to)
+                born_rows(p, g, &rows, ENS_ROWS, 1);
+        }
         add_close(p, g, first);
     }
 }

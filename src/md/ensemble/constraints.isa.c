@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SHAKE and RATTLE (Ryckaert et al., J. Comput. Phys. 23, 327 (1977); Andersen, ibid. 52, 24 (1983)).
+/* SHAKE and RATTLE (Ryckaert et al., J. Comput. Phys. 23, 327 (1977); Andersen, ibid. 52, 24
+ * (1983)).
  *
  * Bonds to hydrogen form stars around a heavy atom. A star's multipliers are found together, by
- * Newton's method on its 1 to 4 equations (M-SHAKE: Kräutler et al., J. Comput. Chem. 22, 501 (2001)).
- * Work is done on displacements and bond vectors, not on positions, so float32 resolves
+ * Newton's method on its 1 to 4 equations (M-SHAKE: Kräutler et al., J. Comput. Chem. 22, 501
+ * (2001)). Work is done on displacements and bond vectors, not on positions, so float32 resolves
  * the bond to 1e-7 wherever the molecule is. A lane stops when it has converged itself. */
 #include "md/ensemble/kernels.h"
 
@@ -66,8 +67,8 @@ INLINE void solve(vf a[ENS_LEAVES][ENS_LEAVES], vf *b, const int m)
 }
 
 /* Newton on the multipliers of one star; candidate bonds b0, old bonds s. Returns lanes done. */
-INLINE vm star_multipliers(const struct ens_cluster *c, const struct vec3 *b0,
-                           const struct vec3 *s, const int m, float tolerance, vm want, vf *lambda)
+INLINE vm star_multipliers(const struct ens_cluster *c, const struct vec3 *b0, const struct vec3 *s,
+                           const int m, float tolerance, vm want, vf *lambda)
 {
     vm done = vm_not(want);
     for (int k = 0; k < m; k++)
@@ -159,7 +160,8 @@ static vm shake_links(const struct ens_plan *p, struct ens_group *g, vm want, fl
                               c = load3(g->d, t->j);
             const struct vec3 b = {s.x + (a.x - c.x), s.y + (a.y - c.y), s.z + (a.z - c.z)};
             const vf gap = t->length2 - dot(b, b);
-            good = vm_and(good, vf_le(vf_abs(gap), vf_set1((float)(2 * p->tolerance) * t->length2)));
+            good =
+                vm_and(good, vf_le(vf_abs(gap), vf_set1((float)(2 * p->tolerance) * t->length2)));
             const vf step = gap * vf_rcp(2.0f * dot(b, s) * (t->inv_i + t->inv_j));
             const vf lambda = vf_select(done, (vf){0}, step);
             add3(g->d, t->i, lambda * t->inv_i, s);

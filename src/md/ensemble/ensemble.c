@@ -218,12 +218,18 @@ static int ensemble_evaluate(void *self, int lane, struct cox_energies *energies
         for (int k = 0; k < ENS_E_TERMS; k++)
             sum += t[k] = g->energy[k][slot];
         const double moving = kinetic(p, g, slot);
-        *energies = (struct cox_energies){
-            .bond = t[ENS_E_BOND], .angle = t[ENS_E_ANGLE], .torsion = t[ENS_E_TORSION],
-            .lj = t[ENS_E_LJ], .coulomb = t[ENS_E_COULOMB], .lj14 = t[ENS_E_LJ14],
-            .coulomb14 = t[ENS_E_COULOMB14], .gb = t[ENS_E_GB], .surface = t[ENS_E_SURFACE],
-            .kinetic = moving, .potential = sum,
-            .temperature_K = 2 * moving / (p->dof * COX_BOLTZMANN)};
+        *energies = (struct cox_energies){.bond = t[ENS_E_BOND],
+                                          .angle = t[ENS_E_ANGLE],
+                                          .torsion = t[ENS_E_TORSION],
+                                          .lj = t[ENS_E_LJ],
+                                          .coulomb = t[ENS_E_COULOMB],
+                                          .lj14 = t[ENS_E_LJ14],
+                                          .coulomb14 = t[ENS_E_COULOMB14],
+                                          .gb = t[ENS_E_GB],
+                                          .surface = t[ENS_E_SURFACE],
+                                          .kinetic = moving,
+                                          .potential = sum,
+                                          .temperature_K = 2 * moving / (p->dof * COX_BOLTZMANN)};
     }
     return COX_OK;
 }

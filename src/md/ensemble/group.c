@@ -7,9 +7,8 @@ void ens_group_destroy(struct ens_group *g)
 {
     if (!g)
         return;
-    void *const blocks[] = {g->x,        g->x_low,    g->v,     g->f,         g->d,
-                            g->born_sum, g->born,     g->born_inv, g->slope,  g->de_dborn,
-                            g->close,    g->close_factor};
+    void *const blocks[] = {g->x,    g->x_low,    g->v,     g->f,        g->d,     g->born_sum,
+                            g->born, g->born_inv, g->slope, g->de_dborn, g->close, g->close_factor};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
     cox_free(g);

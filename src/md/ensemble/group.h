@@ -18,26 +18,36 @@
 
 enum ens_pass { ENS_BONDED, ENS_BORN, ENS_SOLVENT, ENS_PAIRS, ENS_MOVE, ENS_PASSES };
 enum ens_reason { ENS_FINE, ENS_RUNAWAY, ENS_CONSTRAINT };
-enum ens_term { ENS_E_BOND, ENS_E_ANGLE, ENS_E_TORSION, ENS_E_LJ, ENS_E_COULOMB, ENS_E_LJ14,
-                ENS_E_COULOMB14, ENS_E_GB, ENS_E_SURFACE, ENS_E_TERMS };
+enum ens_term {
+    ENS_E_BOND,
+    ENS_E_ANGLE,
+    ENS_E_TORSION,
+    ENS_E_LJ,
+    ENS_E_COULOMB,
+    ENS_E_LJ14,
+    ENS_E_COULOMB14,
+    ENS_E_GB,
+    ENS_E_SURFACE,
+    ENS_E_TERMS
+};
 
 struct ens_group {
     int lanes;
     float *x, *x_low, *v, *f, *d; /* [n][3][lanes] */
-    float *born_sum;  /* Σ of the HCT integrals */
+    float *born_sum;              /* Σ of the HCT integrals */
     float *born, *born_inv;
-    float *slope;     /* dB/dI */
-    float *de_dborn;  /* Σ of the pairs, then the whole derivative, then times slope */
-    int (*close)[2];  /* pairs near enough for the exact integral in some lane */
+    float *slope;    /* dB/dI */
+    float *de_dborn; /* Σ of the pairs, then the whole derivative, then times slope */
+    int (*close)[2]; /* pairs near enough for the exact integral in some lane */
     int n_close;
-    float *close_factor;  /* [close_capacity][2][lanes] (dI/dr)/r of i and j */
+    float *close_factor; /* [close_capacity][2][lanes] (dI/dr)/r of i and j */
 
     uint32_t seed[2][ENS_MAX_LANES];
     int64_t step[ENS_MAX_LANES];
     float kT[ENS_MAX_LANES];
     double temperature[ENS_MAX_LANES];
     float weight[ENS_MAX_LANES]; /* of the slow forces in this step: 0, or slow_every */
-    uint32_t active;  /* bit per lane: has a replica, not blown */
+    uint32_t active;             /* bit per lane: has a replica, not blown */
     enum ens_reason reason[ENS_MAX_LANES];
     double energy[ENS_E_TERMS][ENS_MAX_LANES];
     double seconds[ENS_PASSES];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Steps. Friction > 0: the leapfrog middle scheme (LFMiddle: Zhang et al., J. Phys. Chem. A 123, 6056
- * (2019)), as OpenMM's LangevinMiddleIntegrator. Friction 0: velocity Verlet with RATTLE.
- * Slow forces (slow_every > 1) come as impulses of slow_every times their strength every
- * slow_every-th step of a lane (Tuckerman, Berne & Martyna, J. Chem. Phys. 97, 1990 (1992)).
+/* Steps. Friction > 0: the leapfrog middle scheme (LFMiddle: Zhang et al., J. Phys. Chem. A 123,
+ * 6056 (2019)), as OpenMM's LangevinMiddleIntegrator. Friction 0: velocity Verlet with RATTLE. Slow
+ * forces (slow_every > 1) come as impulses of slow_every times their strength every slow_every-th
+ * step of a lane (Tuckerman, Berne & Martyna, J. Chem. Phys. 97, 1990 (1992)).
  *
- * Displacements d are found first; positions change only in lanes where all went well, so a lane that
- * blows up stands still at its last good positions and touches nothing of the others. */
+ * Displacements d are found first; positions change only in lanes where all went well, so a lane
+ * that blows up stands still at its last good positions and touches nothing of the others. */
 #include "md/ensemble/kernels.h"
 
 #include <math.h>
@@ -97,8 +97,8 @@ static void kick(const struct ens_plan *p, struct ens_group *g, float dt)
         }
 }
 
-/* d = dt v with the friction and noise of a step in its middle. Returns the mask of lanes in which an
- * atom runs away. */
+/* d = dt v with the friction and noise of a step in its middle. Returns the mask of lanes in which
+ * an atom runs away. */
 static vm drift(const struct ens_plan *p, struct ens_group *g)
 {
     const float half = (float)(0.5 * p->dt), keep = (float)exp(-p->friction * p->dt);

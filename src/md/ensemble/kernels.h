@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Inside the kernels of md/ensemble (COX_ISA defined): the functions of one instruction set, each in
- * its own file, under names that end in the instruction set's. */
+/* Inside the kernels of md/ensemble (COX_ISA defined): the functions of one instruction set, each
+ * in its own file, under names that end in the instruction set's. */
 #ifndef COX_MD_ENSEMBLE_KERNELS_H
 #define COX_MD_ENSEMBLE_KERNELS_H
 
@@ -9,28 +9,44 @@
 #include "kern/isa.h"
 
 #define W COX_LANES
-#if defined(COX_ISA_avx512)
+/* Tiles of the pair loops: rows × columns of atoms, measured best of 1 × 1 … 4 × 3. */
+#ifdef TRY_ROWS
+#define ENS_ROWS TRY_ROWS
+#define ENS_COLUMNS TRY_COLS
+#elif defined(COX_ISA_avx512)
 #define ENS_ROWS 4
+#define ENS_COLUMNS 2
 #else
-#define ENS_ROWS 2
+#define ENS_ROWS 4
+#define ENS_COLUMNS 1
 #endif
+#define ENS_TILE (ENS_ROWS * ENS_COLUMNS)
 #define INLINE COX_VINLINE
 
-/* Statement by statement over the rows of a block: the compiler keeps the order, so that independent
- * chains stand side by side. k is a constant in each copy; R the number of rows. */
-#define EACH_(i, ...)                  \
-    {                                  \
-        enum { k = i };                \
-        if (k < R) {                   \
-            __VA_ARGS__;               \
-        }                              \
+/* Statement by statement over the R × C pairs of a tile: the compiler keeps the order, so that
+ * independent chains stand side by side. k is a constant in each copy, ROW and COLUMN belong to it.
+ */
+#define COPY_(i, n, ...) \
+    {                    \
+        enum { k = i };  \
+        if (k < (n)) {   \
+            __VA_ARGS__; \
+        }                \
     }
-#if ENS_ROWS == 4
-#define EACH(...) \
-    EACH_(0, __VA_ARGS__) EACH_(1, __VA_ARGS__) EACH_(2, __VA_ARGS__) EACH_(3, __VA_ARGS__)
-#else
-#define EACH(...) EACH_(0, __VA_ARGS__) EACH_(1, __VA_ARGS__)
-#endif
+#define ROW (k % R)
+#define COLUMN (k / R)
+#define ROWS(...)            \
+    COPY_(0, R, __VA_ARGS__) \
+    COPY_(1, R, __VA_ARGS__) COPY_(2, R, __VA_ARGS__) COPY_(3, R, __VA_ARGS__)
+#define COLUMNS(...)         \
+    COPY_(0, C, __VA_ARGS__) \
+    COPY_(1, C, __VA_ARGS__) COPY_(2, C, __VA_ARGS__) COPY_(3, C, __VA_ARGS__)
+#define EACH(...)                                                                               \
+    COPY_(0, R *C, __VA_ARGS__)                                                                 \
+    COPY_(1, R *C, __VA_ARGS__) COPY_(2, R *C, __VA_ARGS__) COPY_(3, R *C, __VA_ARGS__)         \
+        COPY_(4, R *C, __VA_ARGS__) COPY_(5, R *C, __VA_ARGS__) COPY_(6, R *C, __VA_ARGS__)     \
+            COPY_(7, R *C, __VA_ARGS__) COPY_(8, R *C, __VA_ARGS__) COPY_(9, R *C, __VA_ARGS__) \
+                COPY_(10, R *C, __VA_ARGS__) COPY_(11, R *C, __VA_ARGS__)
 
 #define ens_born COX_ISA_SYMBOL(ens_born)
 #define ens_born_radii COX_ISA_SYMBOL(ens_born_radii)
@@ -47,7 +63,8 @@
 
 /* Pass 1: born_sum of all atoms; fills the list of close pairs. */
 void ens_born(const struct ens_plan *p, struct ens_group *g);
-/* Born radii and their slopes from born_sum; energy of the surface term and of the charges alone. */
+/* Born radii and their slopes from born_sum; energy of the surface term and of the charges alone.
+ */
 void ens_born_radii(const struct ens_plan *p, struct ens_group *g, bool energy);
 /* Pass 2: adds direct GB forces to f and the pairs' dE/dB to de_dborn. */
 void ens_solvent(const struct ens_plan *p, struct ens_group *g, bool energy);

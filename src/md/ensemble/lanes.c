@@ -39,8 +39,8 @@ static bool get_link(const struct ens_plan *p, int n, struct link *out)
         const int k = n % ENS_LEAVES;
         if (k >= c->n)
             return false;
-        *out = (struct link){c->leaf[k], c->centre, (double)c->length2[k],
-                             1 / p->mass[c->leaf[k]], 1 / p->mass[c->centre]};
+        *out = (struct link){c->leaf[k], c->centre, (double)c->length2[k], 1 / p->mass[c->leaf[k]],
+                             1 / p->mass[c->centre]};
         return true;
     }
     const struct ens_link *l = &p->links[n - p->n_clusters * ENS_LEAVES];
@@ -191,7 +191,7 @@ int ens_lane_draw_velocities(void *self, int lane, struct cox_err *err)
     cox_rng_init(&rng, (uint64_t)g->seed[1][slot] << 32 | g->seed[0][slot],
                  STREAM_VELOCITIES + (uint64_t)g->step[slot]);
     /* Positions wait in the upper half of the scratch. */
-    double (*v)[3] = e->work, (*x)[3] = e->work + p->n;
+    double(*v)[3] = e->work, (*x)[3] = e->work + p->n;
     for (int i = 0; i < p->n; i++) {
         const double width = sqrt(COX_BOLTZMANN * g->temperature[slot] / p->mass[i]);
         for (int a = 0; a < 3; a++) {
@@ -247,10 +247,12 @@ int ens_lane_save(void *self, int lane, void *bytes, struct cox_err *err)
     int slot;
     const struct ens_group *g = ens_lane_group(e, lane, &slot);
     (void)err;
-    const struct saved head = {
-        .magic = MAGIC, .seed = (uint64_t)g->seed[1][slot] << 32 | g->seed[0][slot],
-        .step = g->step[slot], .temperature = g->temperature[slot], .n = e->plan->n,
-        .reason = (int32_t)g->reason[slot]};
+    const struct saved head = {.magic = MAGIC,
+                               .seed = (uint64_t)g->seed[1][slot] << 32 | g->seed[0][slot],
+                               .step = g->step[slot],
+                               .temperature = g->temperature[slot],
+                               .n = e->plan->n,
+                               .reason = (int32_t)g->reason[slot]};
     memcpy(bytes, &head, sizeof head);
     char *to = (char *)bytes + sizeof head;
     const float *const from[] = {g->x, g->x_low, g->v};

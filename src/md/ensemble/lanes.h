@@ -14,8 +14,8 @@ struct ens_engine {
     int n_groups, replicas;
     bool *fresh; /* [n_groups] f and energies belong to the present positions, all weights 1 */
     struct cox_team *team;
-    double (*work)[3];   /* [n] scratch of lane operations */
-    char (*reason)[96];  /* [replicas] */
+    double (*work)[3];  /* [n] scratch of lane operations */
+    char (*reason)[96]; /* [replicas] */
     struct cox_engine_pass passes[ENS_PASSES];
     char version[64];
 };

@@ -10,8 +10,8 @@
 #define DT_START 5e-4f /* ps */
 #define DT_LEAST 2e-6f
 #define DT_MOST 3e-3f
-#define MOVE_MAX 0.01f  /* nm per atom and step */
-#define FORCE_MAX 1e7f  /* of a component; also catches overflow */
+#define MOVE_MAX 0.01f /* nm per atom and step */
+#define FORCE_MAX 1e7f /* of a component; also catches overflow */
 #define PATIENCE 5
 
 struct state {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels of md/ensemble: normal deviates for every lane from a counter.
  *
- * Threefry-4x32 with 12 rounds (Salmon et al., SC11, table 2: passes BigCrush, "Crush-resistant" from
- * 10 rounds on): additions, rotations and exclusive ors of 32 bits, which every instruction set does
- * in vectors; Philox would need 64-bit products. Key: the lane's seed. Counter: the lane's step, the
- * atom. Box-Muller makes four normals of the four words. */
+ * Threefry-4x32 with 12 rounds (Salmon et al., SC11, table 2: passes BigCrush, "Crush-resistant"
+ * from 10 rounds on): additions, rotations and exclusive ors of 32 bits, which every instruction
+ * set does in vectors; Philox would need 64-bit products. Key: the lane's seed. Counter: the lane's
+ * step, the atom. Box-Muller makes four normals of the four words. */
 #ifndef COX_MD_ENSEMBLE_NOISE_H
 #define COX_MD_ENSEMBLE_NOISE_H
 

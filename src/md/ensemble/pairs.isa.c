@@ -11,24 +11,29 @@ struct pair_rows {
     const float *table, *cut2;
 };
 
-INLINE void pair_rows(const struct ens_plan *p, struct ens_group *g, const struct pair_rows *rows,
-                      const int R, const bool chain, const bool energy)
+/* R rows against the columns from … to - 1, C at a time; moves `rows` behind the last one done. */
+INLINE void pair_rows(const struct ens_plan *p, struct ens_group *g, struct pair_rows *rows,
+                      const int R, const int C, const bool chain, const bool energy)
 {
-    const int i = rows->i;
-    const float *table = rows->table, *x = g->x + (size_t)i * 3 * W;
-    const float *ci = p->chain + (size_t)i * ENS_TERMS, *de = g->de_dborn + (size_t)i * W;
-    float *f = g->f + (size_t)i * 3 * W;
-    vf dx[ENS_ROWS], dy[ENS_ROWS], dz[ENS_ROWS], r2[ENS_ROWS], y[ENS_ROWS], t[ENS_ROWS];
-    vf z[ENS_ROWS], z2[ENS_ROWS], z3[ENS_ROWS], q[ENS_ROWS], hi[ENS_ROWS];
+    const float *table = rows->table, *x = g->x + (size_t)rows->i * 3 * W;
+    const float *ci = p->chain + (size_t)rows->i * ENS_TERMS;
+    const float *de = g->de_dborn + (size_t)rows->i * W;
+    float *f = g->f + (size_t)rows->i * 3 * W;
+    vf dx[ENS_TILE], dy[ENS_TILE], dz[ENS_TILE], r2[ENS_TILE], y[ENS_TILE], t[ENS_TILE];
+    vf z[ENS_TILE], z2[ENS_TILE], z3[ENS_TILE], q[ENS_TILE], hi[ENS_TILE];
     vf fx[ENS_ROWS], fy[ENS_ROWS], fz[ENS_ROWS], lj[ENS_ROWS], coulomb[ENS_ROWS];
-    vm far[ENS_ROWS];
-    EACH(fx[k] = fy[k] = fz[k] = lj[k] = coulomb[k] = (vf){0})
-    for (int j = rows->from; j < rows->to; j++, table += 3 * R) {
+    vm far[ENS_TILE];
+    ROWS(fx[k] = fy[k] = fz[k] = lj[k] = coulomb[k] = (vf){0})
+    int j = rows->from;
+    for (; j + C <= rows->to; j += C, table += 3 * R * C) {
         const float *xj = g->x + (size_t)j * 3 * W, *cj = p->chain + (size_t)j * ENS_TERMS;
-        const vf ax = vf_load(xj), ay = vf_load(xj + W), az = vf_load(xj + 2 * W);
-        EACH(dx[k] = vf_load(x + 3 * W * k) - ax)
-        EACH(dy[k] = vf_load(x + 3 * W * k + W) - ay)
-        EACH(dz[k] = vf_load(x + 3 * W * k + 2 * W) - az)
+        vf ax[ENS_COLUMNS], ay[ENS_COLUMNS], az[ENS_COLUMNS];
+        COLUMNS(ax[k] = vf_load(xj + 3 * W * k))
+        COLUMNS(ay[k] = vf_load(xj + 3 * W * k + W))
+        COLUMNS(az[k] = vf_load(xj + 3 * W * k + 2 * W))
+        EACH(dx[k] = vf_load(x + 3 * W * ROW) - ax[COLUMN])
+        EACH(dy[k] = vf_load(x + 3 * W * ROW + W) - ay[COLUMN])
+        EACH(dz[k] = vf_load(x + 3 * W * ROW + 2 * W) - az[COLUMN])
         EACH(r2[k] = dx[k] * dx[k])
         EACH(r2[k] = vf_fma(dy[k], dy[k], r2[k]))
         EACH(r2[k] = vf_fma(dz[k], dz[k], r2[k]))
@@ -39,48 +44,53 @@ INLINE void pair_rows(const struct ens_plan *p, struct ens_group *g, const struc
         EACH(z[k] = y[k] * y[k])
         EACH(z2[k] = z[k] * z[k])
         EACH(z3[k] = z2[k] * z[k])
-        EACH(t[k] = vf_fma(vf_set1(table[k]), z3[k], vf_set1(table[R + k])))
-        EACH(y[k] = vf_set1(table[2 * R + k]) * y[k])
+        EACH(t[k] = vf_fma(vf_set1(table[3 * R * COLUMN + ROW]), z3[k],
+                           vf_set1(table[3 * R * COLUMN + R + ROW])))
+        EACH(y[k] = vf_set1(table[3 * R * COLUMN + 2 * R + ROW]) * y[k])
         if (energy) {
-            EACH(coulomb[k] += y[k])
-            EACH(lj[k] += z3[k] * (t[k] - (2.0f / 3.0f) * table[k] * z3[k] -
-                                   vf_set1(table[R + k] / 3.0f)))
+            EACH(coulomb[ROW] += y[k])
+            EACH(lj[ROW] += z3[k] * (t[k] - (2.0f / 3.0f) * table[3 * R * COLUMN + ROW] * z3[k] -
+                                     vf_set1(table[3 * R * COLUMN + R + ROW] / 3.0f)))
         }
         EACH(t[k] = vf_fma(t[k], z3[k], y[k]))
         if (chain) {
-            const vf cut2 = vf_set1(rows->cut2[j]), de_j = vf_load(g->de_dborn + (size_t)j * W);
-            EACH(far[k] = vf_le(cut2, r2[k]))
-            EACH(q[k] = vf_set1(cj[ENS_DEGREE]))
-            EACH(hi[k] = vf_set1(ci[k * ENS_TERMS + ENS_DEGREE]))
+            const float *cut2 = rows->cut2 + j, *dej = g->de_dborn + (size_t)j * W;
+            EACH(far[k] = vf_le(vf_set1(cut2[COLUMN]), r2[k]))
+            EACH(q[k] = vf_set1(cj[ENS_TERMS * COLUMN + ENS_DEGREE]))
+            EACH(hi[k] = vf_set1(ci[ENS_TERMS * ROW + ENS_DEGREE]))
             for (int c = ENS_DEGREE - 1; c >= 0; c--) {
-                EACH(q[k] = vf_fma(q[k], z[k], vf_set1(cj[c])))
-                EACH(hi[k] = vf_fma(hi[k], z[k], vf_set1(ci[k * ENS_TERMS + c])))
+                EACH(q[k] = vf_fma(q[k], z[k], vf_set1(cj[ENS_TERMS * COLUMN + c])))
+                EACH(hi[k] = vf_fma(hi[k], z[k], vf_set1(ci[ENS_TERMS * ROW + c])))
             }
-            EACH(q[k] = vf_load(de + W * k) * q[k])
-            EACH(q[k] = vf_fma(de_j, hi[k], q[k]))
+            EACH(q[k] = vf_load(de + W * ROW) * q[k])
+            EACH(q[k] = vf_fma(vf_load(dej + W * COLUMN), hi[k], q[k]))
             EACH(z2[k] = vf_keep_mul(far[k], z2[k], q[k]))
             EACH(t[k] = t[k] + z2[k])
         }
         EACH(t[k] = t[k] * z[k])
-        EACH(fx[k] = vf_fma(t[k], dx[k], fx[k]))
-        EACH(fy[k] = vf_fma(t[k], dy[k], fy[k]))
-        EACH(fz[k] = vf_fma(t[k], dz[k], fz[k]))
+        EACH(fx[ROW] = vf_fma(t[k], dx[k], fx[ROW]))
+        EACH(fy[ROW] = vf_fma(t[k], dy[k], fy[ROW]))
+        EACH(fz[ROW] = vf_fma(t[k], dz[k], fz[ROW]))
         float *fj = g->f + (size_t)j * 3 * W;
-        vf bx = vf_load(fj), by = vf_load(fj + W), bz = vf_load(fj + 2 * W);
-        EACH(bx = vf_fnma(t[k], dx[k], bx))
-        EACH(by = vf_fnma(t[k], dy[k], by))
-        EACH(bz = vf_fnma(t[k], dz[k], bz))
-        vf_store(fj, bx);
-        vf_store(fj + W, by);
-        vf_store(fj + 2 * W, bz);
+        COLUMNS(ax[k] = vf_load(fj + 3 * W * k))
+        COLUMNS(ay[k] = vf_load(fj + 3 * W * k + W))
+        COLUMNS(az[k] = vf_load(fj + 3 * W * k + 2 * W))
+        EACH(ax[COLUMN] = vf_fnma(t[k], dx[k], ax[COLUMN]))
+        EACH(ay[COLUMN] = vf_fnma(t[k], dy[k], ay[COLUMN]))
+        EACH(az[COLUMN] = vf_fnma(t[k], dz[k], az[COLUMN]))
+        COLUMNS(vf_store(fj + 3 * W * k, ax[k]))
+        COLUMNS(vf_store(fj + 3 * W * k + W, ay[k]))
+        COLUMNS(vf_store(fj + 3 * W * k + 2 * W, az[k]))
     }
-    EACH(vf_add_to(f + 3 * W * k, fx[k]))
-    EACH(vf_add_to(f + 3 * W * k + W, fy[k]))
-    EACH(vf_add_to(f + 3 * W * k + 2 * W, fz[k]))
+    ROWS(vf_add_to(f + 3 * W * k, fx[k]))
+    ROWS(vf_add_to(f + 3 * W * k + W, fy[k]))
+    ROWS(vf_add_to(f + 3 * W * k + 2 * W, fz[k]))
     if (energy) {
-        EACH(ens_add_energy(g->energy[ENS_E_LJ], lj[k]))
-        EACH(ens_add_energy(g->energy[ENS_E_COULOMB], 4.0f * coulomb[k]))
+        ROWS(ens_add_energy(g->energy[ENS_E_LJ], lj[k]))
+        ROWS(ens_add_energy(g->energy[ENS_E_COULOMB], 4.0f * coulomb[k]))
     }
+    rows->from = j;
+    rows->table = table;
 }
 
 INLINE void pairs(const struct ens_plan *p, struct ens_group *g, const bool chain,
@@ -90,12 +100,15 @@ INLINE void pairs(const struct ens_plan *p, struct ens_group *g, const bool chai
         const int i = b * ENS_ROWS, end = i + ENS_ROWS < p->n ? i + ENS_ROWS : p->n;
         const float *cut2 = chain ? p->cut2 + (size_t)p->block_cut[b] * (size_t)p->n : NULL;
         for (int a = i; a < end; a++) {
-            const struct pair_rows rows = {a, a + 1, end, p->lj_in + 3 * p->offset_in[a], cut2};
-            pair_rows(p, g, &rows, 1, chain, energy);
+            struct pair_rows rows = {a, a + 1, end, p->lj_in + 3 * p->offset_in[a], cut2};
+            pair_rows(p, g, &rows, 1, 1, chain, energy);
         }
-        const struct pair_rows rows = {i, end, p->n, p->lj + 3 * p->offset[b], cut2};
-        if (end < p->n)
-            pair_rows(p, g, &rows, ENS_ROWS, chain, energy);
+        struct pair_rows rows = {i, end, p->n, p->lj + 3 * p->offset[b], cut2};
+        if (end < p->n) {
+            pair_rows(p, g, &rows, ENS_ROWS, ENS_COLUMNS, chain, energy);
+            if (ENS_COLUMNS > 1 && rows.from < rows.to)
+                pair_rows(p, g, &rows, ENS_ROWS, 1, chain, energy);
+        }
     }
 }
 

@@ -9,10 +9,11 @@ void ens_plan_destroy(struct ens_plan *p)
 {
     if (!p)
         return;
-    void *const blocks[] = {p->mass, p->inv_mass, p->lj, p->gb, p->lj_in, p->gb_in, p->offset,
-                            p->offset_in, p->rho, p->scaled, p->far, p->chain, p->inv_radius,
-                            p->self, p->surface, p->cut2, p->block_cut, p->bonds, p->angles,
-                            p->torsions, p->pairs14, p->clusters, p->links};
+    void *const blocks[] = {p->mass,    p->inv_mass,  p->lj,         p->gb,     p->lj_in,
+                            p->gb_in,   p->offset,    p->offset_in,  p->rho,    p->scaled,
+                            p->far,     p->chain,     p->inv_radius, p->self,   p->surface,
+                            p->cut2,    p->block_cut, p->bonds,      p->angles, p->torsions,
+                            p->pairs14, p->clusters,  p->links};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
     cox_free(p);
@@ -41,9 +42,12 @@ static int plan_angles(struct ens_plan *p, const struct cox_system *s)
         return COX_ENOMEM;
     for (int a = 0; a < s->n_angles; a++) {
         const struct cox_angle *t = &s->angles[a];
-        p->angles[p->n_angles++] =
-            (struct ens_angle){t->atom[0], t->atom[1], t->atom[2], (float)cos(t->theta0_rad),
-                               (float)sin(t->theta0_rad), (float)t->k};
+        p->angles[p->n_angles++] = (struct ens_angle){t->atom[0],
+                                                      t->atom[1],
+                                                      t->atom[2],
+                                                      (float)cos(t->theta0_rad),
+                                                      (float)sin(t->theta0_rad),
+                                                      (float)t->k};
     }
     return COX_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Inside md/ensemble: what all lanes share. Tables of the force field as the kernels want them, made
- * once from a system; read-only afterwards, so threads share it.
+/* Inside md/ensemble: what all lanes share. Tables of the force field as the kernels want them,
+ * made once from a system; read-only afterwards, so threads share it.
  *
  * Rows of the pair loops come in blocks of `rows` atoms; entry (block, j) of a pair table holds the
  * values of the `rows` pairs side by side. Scales that the kernels' Newton steps leave behind
@@ -16,7 +16,7 @@
 
 /* Far Born integral: degree of the polynomial in (S/r)², largest argument it is fitted for. */
 #define ENS_DEGREE 3
-#define ENS_FAR_ARGUMENT 0.1
+#define ENS_FAR_ARGUMENT 0.18
 #define ENS_TERMS (ENS_DEGREE + 1)
 #define ENS_LEAVES 4 /* most hydrogens of a constraint cluster */
 
@@ -70,8 +70,8 @@ struct ens_plan {
     float *inv_radius;                 /* 1 / radius without offset */
     float *self;                       /* ½ κ q² */
     float *surface;                    /* 4πγ (R + 0.14)² R⁶ */
-    float *cut2;       /* [n_cuts][n]: beyond it a pair's integral is the polynomial */
-    int *block_cut;    /* [blocks] which of the n_cuts */
+    float *cut2;    /* [n_cuts][n]: beyond it a pair's integral is the polynomial */
+    int *block_cut; /* [blocks] which of the n_cuts */
     int n_cuts;
     int close_capacity; /* close pairs whose derivatives are kept between the passes */
 

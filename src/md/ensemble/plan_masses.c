@@ -64,8 +64,8 @@ static void sort_constraints(struct ens_plan *p, const struct cox_system *s, con
         }
         p->dof--;
         if (degree[leaf] != 1 || degree[centre] > ENS_LEAVES || slot[centre] < 0) {
-            p->links[p->n_links++] = (struct ens_link){leaf, centre, length2, p->inv_mass[leaf],
-                                                       p->inv_mass[centre]};
+            p->links[p->n_links++] =
+                (struct ens_link){leaf, centre, length2, p->inv_mass[leaf], p->inv_mass[centre]};
             continue;
         }
         if (!slot[centre]) {
@@ -93,7 +93,8 @@ static int constraints(struct ens_plan *p, const struct cox_system *s)
                 degree[s->bonds[b].atom[0]]++;
                 degree[s->bonds[b].atom[1]]++;
             }
-        /* A centre that shares an atom with a constraint that is no star leaves it all to sweeps. */
+        /* A centre that shares an atom with a constraint that is no star leaves it all to sweeps.
+         */
         for (int b = 0; b < s->n_bonds; b++) {
             const int i = s->bonds[b].atom[0], j = s->bonds[b].atom[1];
             if (constrained(s, &s->bonds[b]) && degree[i] > 1 && degree[j] > 1)

@@ -2,7 +2,8 @@
 /* Pass 2: the generalised Born pairs (Still et al., JACS 112, 6127 (1990)),
  *     E = -κ q_i q_j / f,  f² = r² + a e^-D,  a = B_i B_j,  D = r²/(4a),
  *     (dE/dr)/r = κ q_i q_j (1 - e^-D/4)/f³,  dE/da = κ q_i q_j e^-D (1 + D)/(2 f³).
- * 1/f is an estimate and one Newton step without its factor ½: y = 2/f, the table holds -κ q q/8. */
+ * 1/f is an estimate and one Newton step without its factor ½: y = 2/f, the table holds -κ q q/8.
+ */
 #include "md/ensemble/kernels.h"
 
 /* e^s for s ≤ 0, relative error 5e-7; 0 far below. */
@@ -38,31 +39,40 @@ INLINE vf exp_negative(vf s)
 }
 #endif
 
-INLINE void solvent_rows(const struct ens_plan *p, struct ens_group *g, int i, int from, int to,
-                         const float *table, const int R, const bool energy)
+struct solvent_rows {
+    int i, from, to;
+    const float *table;
+};
+
+/* R rows against the columns from … to - 1, C at a time; moves `rows` behind the last one done. */
+INLINE void solvent_rows(struct ens_group *g, struct solvent_rows *rows, const int R, const int C,
+                         const bool energy)
 {
-    (void)p;
-    const float *x = g->x + (size_t)i * 3 * W;
-    const float *born = g->born + (size_t)i * W, *inv = g->born_inv + (size_t)i * W;
-    float *f = g->f + (size_t)i * 3 * W, *de = g->de_dborn + (size_t)i * W;
-    vf dx[ENS_ROWS], dy[ENS_ROWS], dz[ENS_ROWS], r2[ENS_ROWS], s[ENS_ROWS], e[ENS_ROWS];
-    vf a[ENS_ROWS], y[ENS_ROWS], t[ENS_ROWS], ge[ENS_ROWS];
+    const float *table = rows->table, *x = g->x + (size_t)rows->i * 3 * W;
+    const float *born = g->born + (size_t)rows->i * W, *inv = g->born_inv + (size_t)rows->i * W;
+    float *f = g->f + (size_t)rows->i * 3 * W, *de = g->de_dborn + (size_t)rows->i * W;
+    vf dx[ENS_TILE], dy[ENS_TILE], dz[ENS_TILE], r2[ENS_TILE], s[ENS_TILE], e[ENS_TILE],
+        a[ENS_TILE], y[ENS_TILE], t[ENS_TILE];
     vf fx[ENS_ROWS], fy[ENS_ROWS], fz[ENS_ROWS], db[ENS_ROWS], sum[ENS_ROWS];
-    EACH(fx[k] = fy[k] = fz[k] = db[k] = sum[k] = (vf){0})
-    for (int j = from; j < to; j++, table += R) {
-        const float *xj = g->x + (size_t)j * 3 * W;
-        const vf ax = vf_load(xj), ay = vf_load(xj + W), az = vf_load(xj + 2 * W);
-        const vf born_j = vf_load(g->born + (size_t)j * W);
-        const vf inv_j = -0.25f * vf_load(g->born_inv + (size_t)j * W);
-        EACH(dx[k] = vf_load(x + 3 * W * k) - ax)
-        EACH(dy[k] = vf_load(x + 3 * W * k + W) - ay)
-        EACH(dz[k] = vf_load(x + 3 * W * k + 2 * W) - az)
-        EACH(s[k] = vf_load(inv + W * k) * inv_j)
+    ROWS(fx[k] = fy[k] = fz[k] = db[k] = sum[k] = (vf){0})
+    int j = rows->from;
+    for (; j + C <= rows->to; j += C, table += R * C) {
+        const float *xj = g->x + (size_t)j * 3 * W, *bornj = g->born + (size_t)j * W;
+        const float *invj = g->born_inv + (size_t)j * W;
+        vf ax[ENS_COLUMNS], ay[ENS_COLUMNS], az[ENS_COLUMNS], inv_j[ENS_COLUMNS];
+        COLUMNS(ax[k] = vf_load(xj + 3 * W * k))
+        COLUMNS(ay[k] = vf_load(xj + 3 * W * k + W))
+        COLUMNS(az[k] = vf_load(xj + 3 * W * k + 2 * W))
+        COLUMNS(inv_j[k] = -0.25f * vf_load(invj + W * k))
+        EACH(dx[k] = vf_load(x + 3 * W * ROW) - ax[COLUMN])
+        EACH(dy[k] = vf_load(x + 3 * W * ROW + W) - ay[COLUMN])
+        EACH(dz[k] = vf_load(x + 3 * W * ROW + 2 * W) - az[COLUMN])
+        EACH(s[k] = vf_load(inv + W * ROW) * inv_j[COLUMN])
         EACH(r2[k] = dx[k] * dx[k])
         EACH(r2[k] = vf_fma(dy[k], dy[k], r2[k]))
         EACH(r2[k] = vf_fma(dz[k], dz[k], r2[k]))
         EACH(s[k] = s[k] * r2[k])
-        EACH(a[k] = vf_load(born + W * k) * born_j)
+        EACH(a[k] = vf_load(born + W * ROW) * vf_load(bornj + W * COLUMN))
         EACH(e[k] = exp_negative(s[k]))
         EACH(a[k] = vf_fma(a[k], e[k], r2[k]))
         EACH(y[k] = vf_rsqrt_estimate(a[k]))
@@ -71,45 +81,57 @@ INLINE void solvent_rows(const struct ens_plan *p, struct ens_group *g, int i, i
         EACH(y[k] = y[k] * t[k])
         EACH(t[k] = vf_set1(table[k]) * y[k])
         if (energy) {
-            EACH(sum[k] += t[k])
+            EACH(sum[ROW] += t[k])
         }
         EACH(y[k] = y[k] * y[k])
         EACH(t[k] = t[k] * y[k])
-        EACH(ge[k] = t[k] * e[k])
-        EACH(t[k] = vf_fnma(ge[k], vf_set1(0.25f), t[k]))
-        EACH(ge[k] = vf_fnma(ge[k], s[k], ge[k]))
-        EACH(fx[k] = vf_fma(t[k], dx[k], fx[k]))
-        EACH(fy[k] = vf_fma(t[k], dy[k], fy[k]))
-        EACH(fz[k] = vf_fma(t[k], dz[k], fz[k]))
-        EACH(db[k] = vf_fma(ge[k], born_j, db[k]))
+        EACH(e[k] = t[k] * e[k])
+        EACH(t[k] = vf_fnma(e[k], vf_set1(0.25f), t[k]))
+        EACH(e[k] = vf_fnma(e[k], s[k], e[k]))
+        EACH(fx[ROW] = vf_fma(t[k], dx[k], fx[ROW]))
+        EACH(fy[ROW] = vf_fma(t[k], dy[k], fy[ROW]))
+        EACH(fz[ROW] = vf_fma(t[k], dz[k], fz[ROW]))
+        EACH(db[ROW] = vf_fma(e[k], vf_load(bornj + W * COLUMN), db[ROW]))
         float *fj = g->f + (size_t)j * 3 * W, *dej = g->de_dborn + (size_t)j * W;
-        vf bx = vf_load(fj), by = vf_load(fj + W), bz = vf_load(fj + 2 * W), bb = {0};
-        EACH(bx = vf_fnma(t[k], dx[k], bx))
-        EACH(by = vf_fnma(t[k], dy[k], by))
-        EACH(bz = vf_fnma(t[k], dz[k], bz))
-        EACH(bb = vf_fma(ge[k], vf_load(born + W * k), bb))
-        vf_store(fj, bx);
-        vf_store(fj + W, by);
-        vf_store(fj + 2 * W, bz);
-        vf_store(dej, vf_fnma(bb, vf_set1(0.5f), vf_load(dej)));
+        vf bb[ENS_COLUMNS];
+        COLUMNS(ax[k] = vf_load(fj + 3 * W * k))
+        COLUMNS(ay[k] = vf_load(fj + 3 * W * k + W))
+        COLUMNS(az[k] = vf_load(fj + 3 * W * k + 2 * W))
+        COLUMNS(bb[k] = (vf){0})
+        EACH(ax[COLUMN] = vf_fnma(t[k], dx[k], ax[COLUMN]))
+        EACH(ay[COLUMN] = vf_fnma(t[k], dy[k], ay[COLUMN]))
+        EACH(az[COLUMN] = vf_fnma(t[k], dz[k], az[COLUMN]))
+        EACH(bb[COLUMN] = vf_fma(e[k], vf_load(born + W * ROW), bb[COLUMN]))
+        COLUMNS(vf_store(fj + 3 * W * k, ax[k]))
+        COLUMNS(vf_store(fj + 3 * W * k + W, ay[k]))
+        COLUMNS(vf_store(fj + 3 * W * k + 2 * W, az[k]))
+        COLUMNS(vf_store(dej + W * k, vf_fnma(bb[k], vf_set1(0.5f), vf_load(dej + W * k))))
     }
-    EACH(vf_add_to(f + 3 * W * k, fx[k]))
-    EACH(vf_add_to(f + 3 * W * k + W, fy[k]))
-    EACH(vf_add_to(f + 3 * W * k + 2 * W, fz[k]))
-    EACH(vf_add_to(de + W * k, -0.5f * db[k]))
+    ROWS(vf_add_to(f + 3 * W * k, fx[k]))
+    ROWS(vf_add_to(f + 3 * W * k + W, fy[k]))
+    ROWS(vf_add_to(f + 3 * W * k + 2 * W, fz[k]))
+    ROWS(vf_add_to(de + W * k, -0.5f * db[k]))
     if (energy) {
-        EACH(ens_add_energy(g->energy[ENS_E_GB], 4.0f * sum[k]))
+        ROWS(ens_add_energy(g->energy[ENS_E_GB], 4.0f * sum[k]))
     }
+    rows->from = j;
+    rows->table = table;
 }
 
 INLINE void solvent(const struct ens_plan *p, struct ens_group *g, const bool energy)
 {
     for (int b = 0; b < p->blocks; b++) {
         const int i = b * ENS_ROWS, end = i + ENS_ROWS < p->n ? i + ENS_ROWS : p->n;
-        for (int a = i; a < end; a++)
-            solvent_rows(p, g, a, a + 1, end, p->gb_in + p->offset_in[a], 1, energy);
-        if (end < p->n)
-            solvent_rows(p, g, i, end, p->n, p->gb + p->offset[b], ENS_ROWS, energy);
+        for (int a = i; a < end; a++) {
+            struct solvent_rows rows = {a, a + 1, end, p->gb_in + p->offset_in[a]};
+            solvent_rows(g, &rows, 1, 1, energy);
+        }
+        struct solvent_rows rows = {i, end, p->n, p->gb + p->offset[b]};
+        if (end < p->n) {
+            solvent_rows(g, &rows, ENS_ROWS, ENS_COLUMNS, energy);
+            if (ENS_COLUMNS > 1 && rows.from < rows.to)
+                solvent_rows(g, &rows, ENS_ROWS, 1, energy);
+        }
     }
 }
 

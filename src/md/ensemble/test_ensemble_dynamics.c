@@ -131,7 +131,7 @@ static void constraints(void **state)
     OK(cox_engine_minimize(e, 100, 10, why));
     draw_all(e);
     OK(cox_engine_step(e, 500, why));
-    double (*x)[3] = vectors(s);
+    double(*x)[3] = vectors(s);
     double worst = 0;
     for (int lane = 0; lane < 16; lane++) {
         assert_int_equal(cox_engine_lane_state(e, lane), COX_LANE_OK);

@@ -28,7 +28,7 @@ static void compare_term(const char *name, double ours, double theirs, double to
 
 static void compare_lane(struct cox_engine *e, const struct cox_system *s, int lane, double most)
 {
-    double (*x)[3] = vectors(s), (*f)[3] = vectors(s), (*ref)[3] = vectors(s);
+    double(*x)[3] = vectors(s), (*f)[3] = vectors(s), (*ref)[3] = vectors(s);
     struct cox_energies a, b;
     OK(cox_engine_get_state(e, lane, x, NULL, why));
     OK(cox_engine_evaluate(e, lane, &a, f, why));
@@ -126,7 +126,7 @@ static void squeezed(void **state)
 {
     (void)state;
     struct cox_system *s = example("chignolin/cln025");
-    double (*x)[3] = vectors(s);
+    double(*x)[3] = vectors(s);
     for (double scale = 0.9; scale > 0.25; scale -= 0.2) {
         for (int i = 0; i < s->n_atoms; i++)
             for (int a = 0; a < 3; a++)
@@ -148,8 +148,9 @@ static void squeezed(void **state)
     cox_system_destroy(s);
 }
 
-/* -dE/dx by central differences. The energy is a sum of float32 terms, accurate to about 1e-3 kJ/mol
- * here; with h = 2e-3 nm the quotient is good to about 0.3 + h² E'''/6 ≈ 1 % of forces of hundreds. */
+/* -dE/dx by central differences. The energy is a sum of float32 terms, accurate to about 1e-3
+ * kJ/mol here; with h = 2e-3 nm the quotient is good to about 0.3 + h² E'''/6 ≈ 1 % of forces of
+ * hundreds. */
 static void differences(void **state)
 {
     (void)state;
@@ -158,7 +159,7 @@ static void differences(void **state)
     o.threads = 1;
     o.constrain_hydrogens = false;
     struct cox_engine *e = engine(s, &o);
-    double (*x)[3] = vectors(s), (*f)[3] = vectors(s);
+    double(*x)[3] = vectors(s), (*f)[3] = vectors(s);
     struct cox_energies up, down;
     OK(cox_engine_get_state(e, 0, x, NULL, why));
     OK(cox_engine_evaluate(e, 0, NULL, f, why));
@@ -201,9 +202,14 @@ static void unknown_isa(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bba),         cmocka_unit_test(chignolin), cmocka_unit_test(alanine_dipeptide),
-        cmocka_unit_test(vacuum),      cmocka_unit_test(respa),     cmocka_unit_test(squeezed),
-        cmocka_unit_test(differences), cmocka_unit_test(unknown_isa),
+        cmocka_unit_test(bba),
+        cmocka_unit_test(chignolin),
+        cmocka_unit_test(alanine_dipeptide),
+        cmocka_unit_test(vacuum),
+        cmocka_unit_test(respa),
+        cmocka_unit_test(squeezed),
+        cmocka_unit_test(differences),
+        cmocka_unit_test(unknown_isa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

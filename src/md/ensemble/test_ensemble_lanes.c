@@ -138,7 +138,7 @@ static void blow_up(void **state)
     struct cox_engine *a = engine(s, &o), *b = engine(s, &o);
     draw_all(a);
     draw_all(b);
-    double (*x)[3] = vectors(s), (*v)[3] = vectors(s);
+    double(*x)[3] = vectors(s), (*v)[3] = vectors(s);
     memcpy(x, s->position_nm, (size_t)s->n_atoms * sizeof *x);
     for (int k = 0; k < 3; k++) /* a carbonyl oxygen nearly on a far heavy atom */
         x[5][k] = x[16][k] + 0.01;
@@ -182,7 +182,7 @@ static void no_allocation(void **state)
     const struct cox_engine_options o = options(20, 2);
     struct cox_engine *e = engine(s, &o);
     struct cox_energies energies;
-    double (*f)[3] = vectors(s);
+    double(*f)[3] = vectors(s);
     draw_all(e);
     const uint64_t before = cox_mem_allocations();
     OK(cox_engine_step(e, 50, why));
@@ -222,7 +222,7 @@ static void minimiser(void **state)
     struct cox_system *s = example("chignolin/extended");
     struct cox_engine_options o = options(3, 1);
     struct cox_engine *e = engine(s, &o);
-    double (*x)[3] = vectors(s);
+    double(*x)[3] = vectors(s);
     memcpy(x, s->position_nm, (size_t)s->n_atoms * sizeof *x);
     OK(cox_engine_set_positions(e, 0, (const double(*)[3])x, why));
     for (int k = 0; k < 3; k++) /* two heavy atoms of far residues on one another */

@@ -13,11 +13,11 @@
 #include "base/mem.h"
 #include "cox/engine.h"
 
-#define OK(call)                                 \
-    do {                                         \
-        struct cox_err why_ = COX_ERR_INIT;      \
-        struct cox_err *const why = &why_;       \
-        if ((call) != COX_OK)                    \
+#define OK(call)                                  \
+    do {                                          \
+        struct cox_err why_ = COX_ERR_INIT;       \
+        struct cox_err *const why = &why_;        \
+        if ((call) != COX_OK)                     \
             fail_msg("%s: %s", #call, why->text); \
     } while (0)
 
@@ -41,7 +41,7 @@ static inline struct cox_engine *engine(const struct cox_system *system,
 /* [n][3], the caller frees with cox_free */
 static inline double (*vectors(const struct cox_system *system))[3]
 {
-    double (*x)[3] = cox_alloc((size_t)system->n_atoms, sizeof *x);
+    double(*x)[3] = cox_alloc((size_t)system->n_atoms, sizeof *x);
     assert_non_null(x);
     return x;
 }
