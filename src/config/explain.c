@@ -24,7 +24,8 @@ static void add_allowed(struct cox_str *out, const struct cox_config_row *row)
     size_t before = out->length;
     cox_config_add_range(out, row);
     if (row->flags & COX_CONFIG_MUST_EXIST)
-        cox_str_addf(out, "%san existing file", out->length > before ? "; " : "");
+        cox_str_addf(out, "%s%s", out->length > before ? "; " : "",
+                     row->type == COX_CONFIG_PATHS ? "existing files" : "an existing file");
 }
 
 /* ---- plain ---- */
@@ -32,7 +33,7 @@ static void add_allowed(struct cox_str *out, const struct cox_config_row *row)
 static void plain_row(struct cox_str *out, const struct cox_config_row *row)
 {
     cox_str_addf(out, "  %-24s %s", row->name, cox_config_type_words(row));
-    if (row->unit)
+    if (row->unit && row->minimum == row->maximum) /* else the range names it */
         cox_str_addf(out, " in %s", row->unit);
     size_t before = out->length;
     cox_str_add(out, ", ");

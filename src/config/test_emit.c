@@ -106,7 +106,7 @@ static void explanations_name_every_key(void **state)
                                    "step |\n"));
             assert_non_null(strstr(text, "a name \\| for people"));
         } else {
-            assert_non_null(strstr(text, "  timestep_fs              a number in fs, 0.1 to 10 fs; "
+            assert_non_null(strstr(text, "  timestep_fs              a number, 0.1 to 10 fs; "
                                          "default 4\n      one step\n"));
             assert_non_null(strstr(text, "a path; required\n"));
         }

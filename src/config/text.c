@@ -39,6 +39,10 @@ const char *cox_config_type_words(const struct cox_config_row *row)
 void cox_config_add_double(struct cox_str *out, double value)
 {
     char text[40];
+    if (fabs(value) < 1e15 && value == floor(value)) {
+        cox_str_addf(out, "%.0f", value); /* 1000000, not 1e+06 */
+        return;
+    }
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         double back = strtod(text, NULL);
