@@ -22,10 +22,11 @@ struct cox_chart {
     bool x_log, y_log;                 /* values <= 0 are left out */
     const char *x2_label;              /* a second x axis at the top, showing x times x2_scale */
     double x2_scale;
+    bool x_whole; /* x counts something: ticks at whole numbers only */
 };
-#define COX_CHART_INIT                                                    \
-    {                                                                     \
-        NULL, NULL, NULL, 0, 0, NAN, NAN, NAN, NAN, false, false, NULL, 1 \
+#define COX_CHART_INIT                                                           \
+    {                                                                            \
+        NULL, NULL, NULL, 0, 0, NAN, NAN, NAN, NAN, false, false, NULL, 1, false \
     }
 
 struct cox_chart_series {
@@ -35,6 +36,7 @@ struct cox_chart_series {
     bool step; /* constant until the next x */
     bool dashed;
     bool marks; /* a dot at each point, too */
+    bool loose; /* the dots only, no line: neighbours have nothing to do with each other */
     int colour; /* 0 = by position in the list, else 1 … 8 */
 };
 void cox_chart_lines(struct cox_str *out, const struct cox_chart *chart,

@@ -53,8 +53,8 @@ static void name_bands(struct bands *b, const struct cox_chart_histogram *d)
         else
             snprintf(b->name[k], sizeof b->name[k], "%s %d–%d", k ? "" : word,
                      first + d->first_group, last + d->first_group);
-        if (d->ordered) /* stop short of the yellow that a white page swallows */
-            cox_colour_viridis(b->colour[k], b->n > 1 ? 0.88 * k / (b->n - 1) : 0.4);
+        if (d->ordered) /* short of both ends, which a white or a dark page swallows */
+            cox_colour_viridis(b->colour[k], b->n > 1 ? 0.06 + 0.82 * k / (b->n - 1) : 0.4);
         else
             snprintf(b->colour[k], sizeof b->colour[k], "%s", cox_colour_of(k));
     }

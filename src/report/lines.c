@@ -62,7 +62,7 @@ static void thinned(struct pen *pen, const struct cox_chart_series *s)
     go(pen, s->x[s->n - 1], s->y[s->n - 1]);
 }
 
-static void draw_series(struct cox_plot *plot, const struct cox_chart_series *s, const char *colour)
+static void draw_line(struct cox_plot *plot, const struct cox_chart_series *s, const char *colour)
 {
     struct pen pen = {plot, s->step, false};
     cox_str_add(plot->out, "<path d=\"");
@@ -75,7 +75,13 @@ static void draw_series(struct cox_plot *plot, const struct cox_chart_series *s,
         plot->out,
         "\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\"%s/>\n", colour,
         s->dashed ? " stroke-dasharray=\"6 4\"" : "");
-    if (!s->marks || s->n > THIN_FROM)
+}
+
+static void draw_series(struct cox_plot *plot, const struct cox_chart_series *s, const char *colour)
+{
+    if (!s->loose)
+        draw_line(plot, s, colour);
+    if (!(s->marks || s->loose) || s->n > THIN_FROM)
         return;
     cox_str_add(plot->out, "<path d=\"");
     for (size_t i = 0; i < s->n; i++)
@@ -99,7 +105,7 @@ void cox_chart_lines(struct cox_str *out, const struct cox_chart *chart,
         const struct cox_chart_series *s = &series[i];
         legend[i] = (struct cox_legend){.name = s->name,
                                         .colour = cox_colour_of(s->colour > 0 ? s->colour - 1 : i),
-                                        .line = true,
+                                        .line = !s->loose,
                                         .dashed = s->dashed};
         for (size_t k = 0; k < s->n; k++)
             if (shown(chart, s->x[k], s->y[k])) {

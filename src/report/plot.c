@@ -36,7 +36,7 @@ double cox_plot_text_width(const char *text, double size)
     double letters = 0;
     for (const unsigned char *c = (const unsigned char *)text; *c; c++)
         letters += (*c & 0xc0) != 0x80; /* not the rest of a UTF-8 letter */
-    return letters * size * 0.56;
+    return letters * size * 0.54;
 }
 
 void cox_plot_text(struct cox_plot *plot, double x, double y, const char *anchor, double size,
@@ -220,7 +220,7 @@ static void log_ticks(struct axis_ticks *t, const struct cox_scale *s)
         }
 }
 
-static void find_ticks(struct axis_ticks *t, const struct cox_scale *s, int wanted)
+static void find_ticks(struct axis_ticks *t, const struct cox_scale *s, int wanted, bool whole)
 {
     t->n = 0;
     if (s->log) {
@@ -230,6 +230,11 @@ static void find_ticks(struct axis_ticks *t, const struct cox_scale *s, int want
     double first, step;
     int n;
     cox_ticks(s->low, s->high, wanted, &first, &step, &n);
+    if (whole && step < 1) {
+        step = 1;
+        first = ceil(s->low - 1e-9);
+        n = (int)floor(s->high - first + 1e-9) + 1;
+    }
     for (int i = 0; i < n; i++) {
         char text[24];
         cox_tick_text(text, sizeof text, first + i * step, step,
@@ -241,7 +246,7 @@ static void find_ticks(struct axis_ticks *t, const struct cox_scale *s, int want
 static void draw_x_axis(struct cox_plot *plot)
 {
     struct axis_ticks t;
-    find_ticks(&t, &plot->x, (int)((plot->right - plot->left) / 75));
+    find_ticks(&t, &plot->x, (int)((plot->right - plot->left) / 75), plot->chart->x_whole);
     cox_str_add(plot->out, "<g stroke=\"currentColor\" stroke-opacity=\".13\">");
     for (int i = 0; i < t.n; i++)
         grid_line(plot, cox_scale_map(&plot->x, t.at[i]), plot->top, 'v', plot->bottom - plot->top);
@@ -267,7 +272,7 @@ static void draw_x2_axis(struct cox_plot *plot)
     struct cox_scale other = plot->x;
     other.low *= plot->chart->x2_scale;
     other.high *= plot->chart->x2_scale;
-    find_ticks(&t, &other, (int)((plot->right - plot->left) / 75));
+    find_ticks(&t, &other, (int)((plot->right - plot->left) / 75), false);
     cox_str_addf(plot->out,
                  "<path stroke=\"currentColor\" stroke-opacity=\".55\" fill=\"none\" "
                  "d=\"M%.1f %.1fH%.1f",
@@ -341,7 +346,7 @@ bool cox_plot_begin(struct cox_plot *plot, struct cox_str *out, const struct cox
     set_limits(&plot->x, x, chart->x_min, chart->x_max, false);
     set_limits(&plot->y, y, chart->y_min, chart->y_max, zero);
     struct axis_ticks t;
-    find_ticks(&t, &plot->y, (int)((plot->bottom - plot->top) / 42));
+    find_ticks(&t, &plot->y, (int)((plot->bottom - plot->top) / 42), false);
     double widest = 0;
     for (int i = 0; i < t.n; i++) {
         const double w = cox_plot_text_width(t.text[i], TICK_SIZE);

@@ -183,6 +183,7 @@ void cox_figure_losses(struct cox_str *page, const struct cox_run_data *run)
     struct cox_chart c = COX_CHART_INIT;
     c.title = "Loss of the models";
     c.x_label = "round";
+    c.x_whole = true;
     c.y_label = "loss per contact map (nats)";
     cox_html_figure_begin(page);
     cox_chart_lines(page, &c, s, 2);
@@ -252,6 +253,7 @@ void cox_figure_idle(struct cox_str *page, const struct cox_run_data *run)
     struct cox_chart c = COX_CHART_INIT;
     c.title = "Time per round";
     c.x_label = "round";
+    c.x_whole = true;
     c.y_label = "wall time (s)";
     c.y_log = true;
     cox_html_figure_begin(page);
@@ -285,11 +287,12 @@ void cox_figure_temperatures(struct cox_str *page, const struct cox_run_data *ru
         wanted[l] = run->settings.simulation.temperature_K;
     }
     const struct cox_chart_series s[] = {
-        {.name = "mean of the replica", .x = lane, .y = mean, .n = lanes, .marks = true},
+        {.name = "mean of the replica", .x = lane, .y = mean, .n = lanes, .loose = true},
         {.name = "thermostat", .x = lane, .y = wanted, .n = lanes, .dashed = true}};
     struct cox_chart c = COX_CHART_INIT;
     c.title = "Temperature of each replica";
     c.x_label = "replica";
+    c.x_whole = true;
     c.y_label = "kinetic temperature (K)";
     cox_html_figure_begin(page);
     cox_chart_lines(page, &c, s, 2);
@@ -320,6 +323,7 @@ void cox_figure_ancestors(struct cox_str *page, const struct cox_run_data *run)
     struct cox_chart c = COX_CHART_INIT;
     c.title = "Lineage";
     c.x_label = "round";
+    c.x_whole = true;
     c.y_label = "replicas";
     c.y_min = 0;
     cox_html_figure_begin(page);
