@@ -295,7 +295,7 @@ static int seed_centres(struct work *w, struct cox_rng *rng, float *trials)
     int many = 2 + (int)log((double)w->k);
     many = many < LANES ? many : LANES;
     for (int j = 1; j < w->k; j++) {
-        int drawn[LANES];
+        int drawn[LANES] = {0};
         for (int t = 0; t < many; t++) {
             drawn[t] = draw(w, total, rng);
             if (drawn[t] < 0)
