@@ -2,9 +2,10 @@
 /* Layer gradients against central differences.
  *
  * The loss is L = Σ c·y with fixed random c. Along a direction d of length 1 within one tensor the
- * gradient must give (L(w + h d) − L(w − h d)) / 2h. The layers are piecewise linear in each tensor,
- * so what limits h from above is the number of ReLUs whose kink is crossed (1e-2 crosses enough for
- * 3 %), from below float32 rounding of y, ~1e-6 / h. h = 1e-3: 1 % of the length plus 3e-3. */
+ * gradient must give (L(w + h d) − L(w − h d)) / 2h. The layers are piecewise linear in each
+ * tensor, so what limits h from above is the number of ReLUs whose kink is crossed (1e-2 crosses
+ * enough for 3 %), from below float32 rounding of y, ~1e-6 / h. h = 1e-3: 1 % of the length plus
+ * 3e-3. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
