@@ -29,7 +29,7 @@
 #define DOT_CHANNELS 2 /* up to so many result channels: dot products over channels instead */
 #define DOT_TILE 8     /* pixels of a dot tile */
 #define ROW_TILE 6     /* dw rows of a weight tile */
-#define CHUNK_BYTES (32 << 10) /* of both maps in a chunk of the weight kernel */
+#define CHUNK_BYTES (64 << 10) /* of both maps in a chunk of the weight kernel */
 
 /* One tap of a result row: offsets in floats from the tile's first source pixel and into a block's
  * packed weights. */
