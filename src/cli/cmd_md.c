@@ -109,7 +109,7 @@ static int md_init(struct md_run *m, const char *path, struct cox_err *err)
         rc = cox_traj_create(&m->traj, m->output, m->system, &traj, err);
     if (!rc && m->minimize)
         rc = cox_engine_minimize(m->engine, (int)m->minimize, MINIMIZE_TO, err);
-    size_t n = (size_t)m->system->n_atoms;
+    size_t n = rc ? 0 : (size_t)m->system->n_atoms;
     for (int l = 0; !rc && l < m->replicas; l++) {
         rc = cox_engine_draw_velocities(m->engine, l, err);
         if (!rc)
