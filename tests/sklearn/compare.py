@@ -6,6 +6,9 @@ import subprocess
 import sys
 import tempfile
 
+# Small problems on a busy machine: scikit-learn's spinning threads cost more than they give.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 try:
     import numpy as np
     import sklearn
