@@ -23,7 +23,7 @@ function(cox_isa_objects module out)
 endfunction()
 
 # Under the sanitizers HDF5 loads no plugins: blosc keeps blocks that then look like leaks of ours.
-set(COX_TEST_ENVIRONMENT "OMP_WAIT_POLICY=passive;OPENBLAS_NUM_THREADS=1")
+set(COX_TEST_ENVIRONMENT "OMP_WAIT_POLICY=passive")
 if(COX_SANITIZE)
   list(APPEND COX_TEST_ENVIRONMENT "HDF5_PLUGIN_PRELOAD=::")
 endif()
@@ -87,7 +87,7 @@ endfunction()
 # libcox.a holds every module but the command line; coxswain.pc tells how to link it.
 function(cox_add_install)
   set(objects "")
-  set(COX_PC_REQUIRES "jansson, sqlite3, openblas, hdf5-serial, yaml-0.1")
+  set(COX_PC_REQUIRES "jansson, sqlite3, hdf5-serial, yaml-0.1")
   foreach(module IN LISTS COX_MODULES)
     if(NOT module STREQUAL cli)
       list(APPEND objects $<TARGET_OBJECTS:cox_${module}>)

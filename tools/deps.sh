@@ -5,7 +5,7 @@
 # when all are there.
 set -eu
 
-build="build-essential cmake ninja-build pkg-config libopenblas-dev libhdf5-dev libyaml-dev
+build="build-essential cmake ninja-build pkg-config libhdf5-dev libyaml-dev
 libjansson-dev libsqlite3-dev hdf5-filter-plugin-blosc-serial"
 test="libcmocka-dev python3 python3-h5py python3-numpy python3-sklearn python3-torch
 python3-mdanalysis python3-simtk gromacs libopenmm-dev libopenmm-plugins clang-format clang-tidy"
@@ -27,9 +27,7 @@ fi
 
 missing=""
 for package in $wanted; do
-    # libopenblas-dev is satisfied by any of its variants
     case "$package" in
-    libopenblas-dev) pkg-config --exists openblas 2>/dev/null && continue ;;
     pkg-config) command -v pkg-config >/dev/null && continue ;;
     esac
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||

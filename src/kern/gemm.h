@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Matrix products (OpenBLAS, single-threaded calls spread over a team). */
+/* Matrix products of float32 (gemm.isa.c), spread over a team. */
 #ifndef COX_KERN_GEMM_H
 #define COX_KERN_GEMM_H
 
