@@ -6,10 +6,10 @@
  * loop). OpenMM, LAMMPS and external programs will stand behind the same calls.
  * Units: nm, ps, u, kJ/mol, K. Positions are [n_atoms][3], in the order of the system.
  *
- * Determinism: the trajectory of a lane is a function of its positions, velocities, temperature, seed
- * and step count only; not of its slot, of what its neighbours do, of the number of threads, or of
- * how steps are cut into calls. It does depend on the instruction set.
- * Threads: one caller at a time per engine; the engine uses `threads` of its own. */
+ * Determinism: the trajectory of a lane is a function of its positions, velocities, temperature,
+ * seed and step count only; not of its slot, of what its neighbours do, of the number of threads,
+ * or of how steps are cut into calls. It does depend on the instruction set. Threads: one caller at
+ * a time per engine; the engine uses `threads` of its own. */
 #ifndef COX_ENGINE_H
 #define COX_ENGINE_H
 
@@ -23,22 +23,23 @@
 struct cox_engine;
 
 struct cox_engine_options {
-    int replicas;             /* >= 1; need not fill the vector width */
-    double timestep_fs;       /* 2 */
-    double temperature_K;     /* of every lane at first, 300 */
-    double friction_per_ps;   /* 1; 0 gives NVE (velocity Verlet) */
-    double hydrogen_mass_u;   /* 0: masses as they are; 3 lets 4 fs (mass moved from the bonded atom) */
-    bool constrain_hydrogens; /* SHAKE/RATTLE on bonds to hydrogen, default true */
+    int replicas;           /* >= 1; need not fill the vector width */
+    double timestep_fs;     /* 2 */
+    double temperature_K;   /* of every lane at first, 300 */
+    double friction_per_ps; /* 1; 0 gives NVE (velocity Verlet) */
+    double
+        hydrogen_mass_u; /* 0: masses as they are; 3 lets 4 fs (mass moved from the bonded atom) */
+    bool constrain_hydrogens;    /* SHAKE/RATTLE on bonds to hydrogen, default true */
     double constraint_tolerance; /* relative, 1e-5 */
-    int slow_every;           /* >= 1: GB and long-range pair forces every k-th step (RESPA); 1 = off */
-    uint64_t seed;            /* lanes get cox_seed_mix(seed, lane) until set one by one */
-    int threads;              /* 0: as many as the process may run on */
-    const char *isa;          /* NULL: the best that runs here, or $COX_ISA */
+    int slow_every;  /* >= 1: GB and long-range pair forces every k-th step (RESPA); 1 = off */
+    uint64_t seed;   /* lanes get cox_seed_mix(seed, lane) until set one by one */
+    int threads;     /* 0: as many as the process may run on */
+    const char *isa; /* NULL: the best that runs here, or $COX_ISA */
 };
-#define COX_ENGINE_OPTIONS_INIT                                                                    \
-    {                                                                                              \
-        .replicas = 1, .timestep_fs = 2, .temperature_K = 300, .friction_per_ps = 1,               \
-        .constrain_hydrogens = true, .constraint_tolerance = 1e-5, .slow_every = 1                 \
+#define COX_ENGINE_OPTIONS_INIT                                                      \
+    {                                                                                \
+        .replicas = 1, .timestep_fs = 2, .temperature_K = 300, .friction_per_ps = 1, \
+        .constrain_hydrogens = true, .constraint_tolerance = 1e-5, .slow_every = 1   \
     }
 
 /* Terms of the potential energy, and the kinetic energy, kJ/mol. */
@@ -69,7 +70,8 @@ int cox_engine_set_positions(struct cox_engine *engine, int lane, const double (
                              struct cox_err *err) COX_MUST_CHECK;
 int cox_engine_set_velocities(struct cox_engine *engine, int lane, const double (*v)[3],
                               struct cox_err *err) COX_MUST_CHECK;
-/* Maxwell-Boltzmann at the lane's temperature from the lane's seed; constraint velocities removed. */
+/* Maxwell-Boltzmann at the lane's temperature from the lane's seed; constraint velocities removed.
+ */
 int cox_engine_draw_velocities(struct cox_engine *engine, int lane,
                                struct cox_err *err) COX_MUST_CHECK;
 int cox_engine_set_temperature(struct cox_engine *engine, int lane, double temperature_K,

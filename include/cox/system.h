@@ -15,9 +15,9 @@
 
 #include "cox/err.h"
 
-#define COX_COULOMB 138.935456     /* kJ mol⁻¹ nm e⁻², as in OpenMM and GROMACS */
+#define COX_COULOMB 138.935456      /* kJ mol⁻¹ nm e⁻², as in OpenMM and GROMACS */
 #define COX_BOLTZMANN 0.00831446262 /* kJ mol⁻¹ K⁻¹ */
-#define COX_NAME_SIZE 8            /* names of atoms, residues, chains, with the final zero */
+#define COX_NAME_SIZE 8             /* names of atoms, residues, chains, with the final zero */
 
 enum cox_solvent { COX_SOLVENT_VACUUM = 0, COX_SOLVENT_OBC2 = 1 };
 
@@ -45,8 +45,8 @@ struct cox_system {
     char name[64];
     int n_atoms;
     double *mass_u, *charge_e, *sigma_nm, *epsilon; /* [n_atoms] */
-    double *gb_radius_nm, *gb_scale;                /* [n_atoms]; the radius without the 0.009 nm offset */
-    int *element;                                   /* [n_atoms] atomic number, 0 unknown */
+    double *gb_radius_nm, *gb_scale; /* [n_atoms]; the radius without the 0.009 nm offset */
+    int *element;                    /* [n_atoms] atomic number, 0 unknown */
     char (*atom_name)[COX_NAME_SIZE];
     int *residue; /* [n_atoms] index into the residues */
 
