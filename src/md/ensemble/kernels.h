@@ -10,14 +10,10 @@
 
 #define W COX_LANES
 /* Tiles of the pair loops: rows × columns of atoms, measured best of 1 × 1 … 4 × 3. */
-#ifdef TRY_ROWS
-#define ENS_ROWS TRY_ROWS
-#define ENS_COLUMNS TRY_COLS
-#elif defined(COX_ISA_avx512)
 #define ENS_ROWS 4
+#if defined(COX_ISA_avx512)
 #define ENS_COLUMNS 2
 #else
-#define ENS_ROWS 4
 #define ENS_COLUMNS 1
 #endif
 #define ENS_TILE (ENS_ROWS * ENS_COLUMNS)
@@ -26,27 +22,20 @@
 /* Statement by statement over the R × C pairs of a tile: the compiler keeps the order, so that
  * independent chains stand side by side. k is a constant in each copy, ROW and COLUMN belong to it.
  */
-#define COPY_(i, n, ...) \
-    {                    \
-        enum { k = i };  \
-        if (k < (n)) {   \
-            __VA_ARGS__; \
-        }                \
-    }
+/* clang-format off */
+#define COPY_(i, n, ...) { enum { k = i }; if (k < (n)) { __VA_ARGS__; } }
+#define COPIES_(n, ...) \
+    COPY_(0, n, __VA_ARGS__) COPY_(1, n, __VA_ARGS__) COPY_(2, n, __VA_ARGS__) \
+    COPY_(3, n, __VA_ARGS__)
 #define ROW (k % R)
 #define COLUMN (k / R)
-#define ROWS(...)            \
-    COPY_(0, R, __VA_ARGS__) \
-    COPY_(1, R, __VA_ARGS__) COPY_(2, R, __VA_ARGS__) COPY_(3, R, __VA_ARGS__)
-#define COLUMNS(...)         \
-    COPY_(0, C, __VA_ARGS__) \
-    COPY_(1, C, __VA_ARGS__) COPY_(2, C, __VA_ARGS__) COPY_(3, C, __VA_ARGS__)
-#define EACH(...)                                                                               \
-    COPY_(0, R *C, __VA_ARGS__)                                                                 \
-    COPY_(1, R *C, __VA_ARGS__) COPY_(2, R *C, __VA_ARGS__) COPY_(3, R *C, __VA_ARGS__)         \
-        COPY_(4, R *C, __VA_ARGS__) COPY_(5, R *C, __VA_ARGS__) COPY_(6, R *C, __VA_ARGS__)     \
-            COPY_(7, R *C, __VA_ARGS__) COPY_(8, R *C, __VA_ARGS__) COPY_(9, R *C, __VA_ARGS__) \
-                COPY_(10, R *C, __VA_ARGS__) COPY_(11, R *C, __VA_ARGS__)
+#define ROWS(...) COPIES_(R, __VA_ARGS__)
+#define COLUMNS(...) COPIES_(C, __VA_ARGS__)
+#define EACH(...) \
+    COPIES_(R * C, __VA_ARGS__) \
+    COPY_(4, R * C, __VA_ARGS__) COPY_(5, R * C, __VA_ARGS__) COPY_(6, R * C, __VA_ARGS__) \
+    COPY_(7, R * C, __VA_ARGS__)
+/* clang-format on */
 
 #define ens_born COX_ISA_SYMBOL(ens_born)
 #define ens_born_radii COX_ISA_SYMBOL(ens_born_radii)
