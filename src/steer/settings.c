@@ -109,7 +109,8 @@ static const struct cox_config_row agent_rows[] = {
     {"enabled", COX_CONFIG_BOOL, F(agent, enabled), .initial = "true",
      .help = "restart replicas; false: they all go on (as with control)"},
     {"outliers", COX_CONFIG_ENUM, F(agent, outliers), .initial = "lof", .choices = outlier_methods,
-     .help = "how rare frames are found: the candidates for restarts; none: every frame is one"},
+     .help = "candidates for restarts: outliers by DBSCAN or LOF; none: every frame, the rarer its "
+             "state the newer"},
     {"space", COX_CONFIG_ENUM, F(agent, space), .initial = "latent", .choices = spaces,
      .help = "where outliers are looked for: the model's latent space or plain point distances"},
     {"min_samples", COX_CONFIG_INT, F(agent, min_samples), .initial = "10", .minimum = 2,
@@ -265,9 +266,6 @@ static int check_agent(const struct cox_settings *s, const struct cox_config *co
         return cox_config_error(config, "agent.outliers_min", err, COX_EINVAL,
                                 "outliers_min %g is above outliers_max %g", a->outliers_min,
                                 a->outliers_max);
-    if (!a->objective && a->outliers == COX_OUTLIERS_NONE && a->enabled && !s->control)
-        return cox_config_error(config, "agent.outliers", err, COX_EINVAL,
-                                "with outliers: none the agent needs an objective");
     if (a->outliers != COX_OUTLIERS_NONE && a->space == COX_SPACE_LATENT && !s->learn.enabled &&
         a->enabled && !s->control)
         return cox_config_error(config, "agent.space", err, COX_EINVAL,

@@ -71,7 +71,6 @@ static void contradictions_are_refused_at_their_place(void **state)
             ":3:", "frames");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  objective: rmsd_A\n", ":4:3:", "reference");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  objective: rmds_A\n", ":4:3:", "rmsd_A");
-    refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  outliers: none\n", ":4:3:", "objective");
     refuses(SYSTEM "stop: {rounds: 3}\nlearn:\n  enabled: false\n", ":1:1:", "latent");
     refuses(SYSTEM "stop: {rounds: 3, target: {rmsd_A: 1}}\n", ":2:", "reference");
     refuses(SYSTEM "stop: {rounds: 3}\nlearn:\n  strides: [1, 2]\n", ":4:3:", "one each");
