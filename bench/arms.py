@@ -9,6 +9,7 @@ Each run goes to OUT/ARM-SEED. Finished runs are left alone, interrupted ones ar
 again to go on."""
 import argparse
 import concurrent.futures
+import json
 import os
 import subprocess
 import sys
@@ -19,9 +20,17 @@ def seeds(text):
     return range(int(first), int(last or first) + 1)
 
 
+def finished(run):
+    path = os.path.join(run, "summary.json")
+    if not os.path.exists(path):
+        return False
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["stop"] != "interrupted"
+
+
 def one(arguments, arm, seed):
     run = os.path.join(arguments.out, f"{arm}-{seed}")
-    if os.path.exists(os.path.join(run, "summary.json")):
+    if finished(run):
         return f"{arm}-{seed}: there already"
     if os.path.exists(os.path.join(run, "catalog.db")):
         command = [arguments.cox, "resume", run, "-q"]
