@@ -108,9 +108,9 @@ static const struct cox_config_schema learn_schema = COX_CONFIG_SCHEMA(
 static const struct cox_config_row agent_rows[] = {
     {"enabled", COX_CONFIG_BOOL, F(agent, enabled), .initial = "true",
      .help = "restart replicas; false: they all go on (as with control)"},
-    {"outliers", COX_CONFIG_ENUM, F(agent, outliers), .initial = "lof", .choices = outlier_methods,
-     .help = "candidates for restarts: outliers by DBSCAN or LOF; none: every frame, the rarer its "
-             "state the newer"},
+    {"outliers", COX_CONFIG_ENUM, F(agent, outliers), .initial = "none", .choices = outlier_methods,
+     .help = "candidates for restarts: none: every frame, ranked by how rarely its state was seen; "
+             "or only the outliers by DBSCAN or LOF"},
     {"space", COX_CONFIG_ENUM, F(agent, space), .initial = "latent", .choices = spaces,
      .help = "where outliers are looked for: the model's latent space or plain point distances"},
     {"min_samples", COX_CONFIG_INT, F(agent, min_samples), .initial = "10", .minimum = 2,
@@ -125,7 +125,7 @@ static const struct cox_config_row agent_rows[] = {
      .help = "observable that ranks the candidates, e.g. rmsd_A; left out: novelty only"},
     {"direction", COX_CONFIG_ENUM, F(agent, direction), .initial = "minimise",
      .choices = directions, .help = "of the objective"},
-    {"explore", COX_CONFIG_DOUBLE, F(agent, explore), .initial = "0.2", .minimum = 0, .maximum = 1,
+    {"explore", COX_CONFIG_DOUBLE, F(agent, explore), .initial = "0.1", .minimum = 0, .maximum = 1,
      .help = "weight of novelty against the objective: 0 greedy, 1 novelty only"},
     {"diversity_A", COX_CONFIG_DOUBLE, F(agent, diversity_A), .unit = "Å", .initial = "1",
      .minimum = 0, .maximum = 100, .help = "least distance RMS between any two picks of a round"},
