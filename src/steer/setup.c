@@ -210,6 +210,20 @@ static int reload_number(struct cox_coordinator *c, const char *key, double *out
     return rc;
 }
 
+/* Time spent simulating in earlier sessions, for the rate. */
+static int reload_times(struct cox_coordinator *c, struct cox_err *err)
+{
+    struct cox_catalog_task *tasks = NULL;
+    int64_t n = 0;
+    int rc = cox_catalog_tasks(c->record.catalog, &tasks, &n, err);
+    for (int64_t i = 0; !rc && i < n; i++)
+        if (tasks[i].worker == 0 && !strcmp(tasks[i].kind, "simulate"))
+            c->simulating_s += tasks[i].ended_s - tasks[i].began_s;
+    cox_free(tasks);
+    c->simulated_ns = (double)c->frames.n * c->settings->simulation.frame_ps * 1e-3;
+    return rc;
+}
+
 static int reload_rounds(struct cox_coordinator *c, struct cox_err *err)
 {
     struct cox_catalog_round *rounds = NULL;
@@ -251,6 +265,8 @@ int cox_coordinator_reload(struct cox_coordinator *c, bool *undecided, struct co
     int rc = reload_frames(c, err);
     if (!rc)
         rc = reload_rounds(c, err);
+    if (!rc)
+        rc = reload_times(c, err);
     if (!rc)
         rc = cox_catalog_next_segment(c->record.catalog, &segments, err);
     if (rc)

@@ -106,15 +106,15 @@ enum cox_stop_reason cox_coordinator_stop(const struct cox_coordinator *c, char 
         return COX_STOP_CONVERGED;
     }
     if (!isnan(s->simulated_ns) && c->ns >= s->simulated_ns - 1e-9) {
-        snprintf(text, size, "%g ns simulated", s->simulated_ns);
+        snprintf(text, size, "limit of %g ns reached", s->simulated_ns);
         return COX_STOP_SIMULATED;
     }
     if (s->rounds != COX_CONFIG_UNSET && c->round >= s->rounds) {
-        snprintf(text, size, "%d rounds done", s->rounds);
+        snprintf(text, size, "limit of %d rounds reached", s->rounds);
         return COX_STOP_ROUNDS;
     }
     if (!isnan(s->wall_minutes) && cox_record_seconds(&c->record) >= s->wall_minutes * 60) {
-        snprintf(text, size, "%g minutes are over", s->wall_minutes);
+        snprintf(text, size, "limit of %g minutes reached", s->wall_minutes);
         return COX_STOP_WALL;
     }
     return COX_STOP_NONE;
