@@ -73,7 +73,8 @@ static void write_inputs(const char *extra)
              "simulation: {engine: fake, replicas: 6, threads: 2, segment_ps: 2, frame_ps: 0.2}\n"
              "learn: {filters: [8], strides: [1], dense: 16, latent: 3, epochs_first: 2, epochs: 1,"
              " retrain_every: 2, batch: 16}\n"
-             "agent: {outliers: lof, objective: rmsd_A, diversity_A: 0.1, window: 200, lof_neighbours: 5,"
+             "agent: {outliers: lof, objective: rmsd_A, diversity_A: 0.1, window: 200, "
+             "lof_neighbours: 5,"
              " velocities: keep}\n"
              "%s\n",
              extra);

@@ -71,7 +71,8 @@ static void contradictions_are_refused_at_their_place(void **state)
             ":3:", "frames");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  objective: rmsd_A\n", ":4:3:", "reference");
     refuses(SYSTEM "stop: {rounds: 3}\nagent:\n  objective: rmds_A\n", ":4:3:", "rmsd_A");
-    refuses(SYSTEM "stop: {rounds: 3}\nlearn: {enabled: false}\nagent: {outliers: lof}\n", ":4:1:", "latent");
+    refuses(SYSTEM "stop: {rounds: 3}\nlearn: {enabled: false}\nagent: {outliers: lof}\n",
+            ":4:1:", "latent");
     refuses(SYSTEM "stop: {rounds: 3, target: {rmsd_A: 1}}\n", ":2:", "reference");
     refuses(SYSTEM "stop: {rounds: 3}\nlearn:\n  strides: [1, 2]\n", ":4:3:", "one each");
     refuses(SYSTEM "stop: {rounds: 3}\nlearn:\n  retrain_evry: 2\n", ":4:3:", "retrain_every");
