@@ -90,12 +90,15 @@ static int make_runs(void **state)
     write_chain("other.system.h5", 9, 0.38);
     const char *fold = "reference: {path: fold.system.h5}";
     make_run("steered", "chain.system.h5", fold,
-             "agent: {objective: rmsd_A, diversity_A: 0.1, window: 200, lof_neighbours: 5}");
+             "agent: {outliers: lof, objective: rmsd_A, diversity_A: 0.1, window: 200, "
+             "lof_neighbours: 5}");
     make_run("again", "chain.system.h5", fold,
-             "seed: 2\nagent: {objective: rmsd_A, diversity_A: 0.1, window: 200, lof_neighbours: "
+             "seed: 2\nagent: {outliers: lof, objective: rmsd_A, diversity_A: 0.1, window: 200, "
+             "lof_neighbours: "
              "5}");
     make_run("control", "chain.system.h5", fold, "control: true");
-    make_run("novelty", "chain.system.h5", "seed: 3", "agent: {diversity_A: 0.1, window: 200}");
+    make_run("novelty", "chain.system.h5", "seed: 3",
+             "agent: {outliers: lof, diversity_A: 0.1, window: 200}");
     make_run("other", "other.system.h5", "seed: 4", "control: true");
     make_run("cutoff", "chain.system.h5", "features: {contact_cutoff_A: 7}", "control: true");
     return 0;
@@ -144,7 +147,7 @@ static void test_report(void **state)
     assert_says(page, "LOF outliers in the CVAE");
     assert_says(page, "The objective is the distance to the known answer");
     assert_says(page, "Loss of the models");
-    assert_says(page, "7 rounds done");
+    assert_says(page, "limit of 7 rounds reached");
     assert_says(page, "retrain_every: 2");
     cox_free(page);
     page = report_of("control");
