@@ -22,6 +22,11 @@ double cox_clock_thread_seconds(void)
     return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
+double cox_clock_process_seconds(void)
+{
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 double cox_clock_unix(void)
 {
     return seconds_of(CLOCK_REALTIME);

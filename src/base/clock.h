@@ -9,6 +9,8 @@
 double cox_clock_seconds(void);
 /* Seconds of processor time of the calling thread. */
 double cox_clock_thread_seconds(void);
+/* Seconds of processor time of the whole process. */
+double cox_clock_process_seconds(void);
 /* Unix time in seconds. */
 double cox_clock_unix(void);
 /* "2026-11-20T11:15:00.123Z" of now; `size` >= 32. */

@@ -58,6 +58,24 @@ bool cox_learner_due(const struct cox_learner *learner, int round)
     return !learner->cvae || round % learner->settings->learn.retrain_every == 0;
 }
 
+void cox_learner_options(struct cox_cvae_options *out, const struct cox_settings_learn *settings,
+                         uint64_t seed)
+{
+    *out = (struct cox_cvae_options)COX_CVAE_OPTIONS_INIT;
+    out->conv_layers = settings->filters.n;
+    for (int i = 0; i < settings->filters.n; i++) {
+        out->filters[i] = settings->filters.items[i];
+        out->strides[i] = settings->strides.items[i];
+    }
+    out->kernel = settings->kernel;
+    out->dense = settings->dense;
+    out->latent = settings->latent;
+    out->dropout = settings->dropout;
+    out->learning_rate = settings->learning_rate;
+    out->batch = settings->batch;
+    out->seed = seed;
+}
+
 static int fresh_model(struct cox_learner *l, struct cox_err *err)
 {
     const struct cox_settings_learn *s = &l->settings->learn;
@@ -75,19 +93,8 @@ static int fresh_model(struct cox_learner *l, struct cox_err *err)
         }
         return COX_OK;
     }
-    struct cox_cvae_options options = COX_CVAE_OPTIONS_INIT;
-    options.conv_layers = s->filters.n;
-    for (int i = 0; i < s->filters.n; i++) {
-        options.filters[i] = s->filters.items[i];
-        options.strides[i] = s->strides.items[i];
-    }
-    options.kernel = s->kernel;
-    options.dense = s->dense;
-    options.latent = s->latent;
-    options.dropout = s->dropout;
-    options.learning_rate = s->learning_rate;
-    options.batch = s->batch;
-    options.seed = l->seed;
+    struct cox_cvae_options options;
+    cox_learner_options(&options, s, l->seed);
     return cox_cvae_create(&l->cvae, l->frames->points.n, &options, l->team, err);
 }
 

@@ -14,6 +14,9 @@
 
 struct cox_learner;
 
+/* The model that the settings describe. */
+void cox_learner_options(struct cox_cvae_options *out, const struct cox_settings_learn *settings,
+                         uint64_t seed);
 /* `frames` and `team` are borrowed. */
 int cox_learner_create(struct cox_learner **out, const struct cox_settings *settings,
                        const struct cox_frames *frames, struct cox_team *team,

@@ -34,17 +34,9 @@ static int measure_learner(struct cox_coordinator *c, struct cox_plan *plan, dou
                            struct cox_err *err)
 {
     const struct cox_settings_learn *l = &c->settings->learn;
-    struct cox_cvae_options options = COX_CVAE_OPTIONS_INIT;
+    struct cox_cvae_options options;
     struct cox_cvae *cvae = NULL;
-    options.conv_layers = l->filters.n;
-    for (int i = 0; i < l->filters.n; i++) {
-        options.filters[i] = l->filters.items[i];
-        options.strides[i] = l->strides.items[i];
-    }
-    options.kernel = l->kernel;
-    options.dense = l->dense;
-    options.latent = l->latent;
-    options.batch = l->batch;
+    cox_learner_options(&options, l, 1);
     int n = l->batch * 4;
     uint8_t *maps = cox_alloc((size_t)n, c->frames.map_bytes);
     if (!maps)

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -80,10 +79,7 @@ int cox_coordinator_init(struct cox_coordinator *c, const struct cox_settings *s
                                   .outliers = -1,
                                   .first_hit_ns = NAN,
                                   .first_hit_s = NAN};
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    c->cpu_zero = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                  1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    c->cpu_zero = cox_clock_process_seconds();
     c->session_zero = cox_clock_seconds();
     int rc = cox_system_load(&c->system, settings->system, err);
     if (!rc)

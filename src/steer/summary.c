@@ -2,21 +2,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "steer/coordinator.h"
 
 static const char *const reason_names[] = {"interrupted",  "target",       "converged",
                                            "simulated_ns", "wall_minutes", "rounds"};
-
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
 
 /* Distinct roots of the pathways that the lanes are on. */
 static int count_ancestors(struct cox_coordinator *c, int *out, struct cox_err *err)
@@ -63,7 +54,8 @@ static void fill(struct cox_coordinator *c, struct cox_steer_outcome *o)
     o->blown = c->blown;
     o->idle_mean_s = c->round ? c->idle_sum / c->round : 0;
     o->idle_max_s = c->idle_max;
-    o->cpu_share = (cpu_seconds() - c->cpu_zero) / (session * cox_team_threads(c->team));
+    o->cpu_share =
+        (cox_clock_process_seconds() - c->cpu_zero) / (session * cox_team_threads(c->team));
 }
 
 static int write_json(struct cox_coordinator *c, const struct cox_steer_outcome *o,
