@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* References and the published figures of BBA and CLN025 (spec/deepdrivemd.md). */
+/* References and the published figures of BBA and CLN025. */
 #include "molecule/reference.h"
 
 #include <unistd.h>

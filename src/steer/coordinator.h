@@ -39,7 +39,6 @@ struct cox_coordinator {
     double idle_sum, idle_max;
     double simulating_s, simulated_ns; /* of this session, for ns/day */
     double first_hit_ns, first_hit_s;
-    int blown;
     double cpu_zero, session_zero;
 };
 

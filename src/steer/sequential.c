@@ -184,7 +184,6 @@ static int simulate(struct cox_coordinator *c, struct round_work *w, struct cox_
     w->ns_per_day = block.ns / seconds * 86400;
     c->simulating_s += seconds;
     c->simulated_ns += block.ns;
-    c->blown += block.blown;
 
     began = now(c);
     int64_t first = c->frames.n;

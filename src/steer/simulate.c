@@ -344,8 +344,6 @@ static void close_up(struct cox_simulation *s, const struct cox_round_start *sta
         .round = s->round_of,
         .ns = (double)n * s->steps_per_frame * ps_per_step * 1e-3,
     };
-    for (int i = 0; i < s->n_segments; i++)
-        out->blown += s->segments[i].blown;
 }
 
 int cox_simulation_round(struct cox_simulation *s, const struct cox_round_start *start,

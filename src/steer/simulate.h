@@ -38,7 +38,6 @@ struct cox_block {
     const int64_t *step;
     const double *time_ps;
     const int32_t *segment, *lane, *round; /* [n_frames] */
-    int blown;                             /* lanes that blew up */
     double ns;                             /* aggregate simulated time of the round */
 };
 

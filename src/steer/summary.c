@@ -9,8 +9,9 @@
 static const char *const reason_names[] = {"interrupted",  "target",       "converged",
                                            "simulated_ns", "wall_minutes", "rounds"};
 
-/* Distinct roots of the pathways that the lanes are on. */
-static int count_ancestors(struct cox_coordinator *c, int *out, struct cox_err *err)
+/* Distinct roots of the pathways that the lanes are on, and segments that blew up. */
+static int count_segments(struct cox_coordinator *c, struct cox_steer_outcome *o,
+                          struct cox_err *err)
 {
     struct cox_catalog_segment *segments = NULL;
     int64_t n = 0;
@@ -29,9 +30,12 @@ static int count_ancestors(struct cox_coordinator *c, int *out, struct cox_err *
         count++;
     }
     rc = seen ? COX_OK : cox_err_set(err, COX_ENOMEM, "out of memory");
+    o->blown = 0;
+    for (int64_t i = 0; i < n; i++)
+        o->blown += segments[i].blown;
     cox_free(seen);
     cox_free(segments);
-    *out = count;
+    o->ancestors = count;
     return rc;
 }
 
@@ -51,7 +55,6 @@ static void fill(struct cox_coordinator *c, struct cox_steer_outcome *o)
     o->first_hit_ns = c->first_hit_ns;
     o->first_hit_s = c->first_hit_s;
     o->states = f->n_states;
-    o->blown = c->blown;
     o->idle_mean_s = c->round ? c->idle_sum / c->round : 0;
     o->idle_max_s = c->idle_max;
     o->cpu_share =
@@ -108,6 +111,6 @@ int cox_coordinator_summarise(struct cox_coordinator *c, struct cox_steer_outcom
                               struct cox_err *err)
 {
     fill(c, outcome);
-    int rc = count_ancestors(c, &outcome->ancestors, err);
+    int rc = count_segments(c, outcome, err);
     return rc ? rc : write_json(c, outcome, err);
 }
