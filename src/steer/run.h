@@ -47,7 +47,7 @@ struct cox_steer_outcome {
     int64_t frames;
     double ns, wall_s, ns_per_day; /* ns_per_day: aggregate, of the time spent simulating */
     double best;                   /* NaN: none */
-    const char *best_name;         /* static or borrowed from the settings; "" for none */
+    char best_name[64];            /* "" for none */
     int64_t best_frame;
     double first_hit_ns, first_hit_s; /* first frame within the target, NaN: none */
     int states, ancestors, blown;

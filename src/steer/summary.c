@@ -51,7 +51,8 @@ static void fill(struct cox_coordinator *c, struct cox_steer_outcome *o)
     o->ns_per_day = c->simulating_s > 0 ? c->simulated_ns / c->simulating_s * 86400 : 0;
     o->best_frame = cox_coordinator_best(c, 0);
     o->best = o->best_frame < 0 ? NAN : cox_frames_value(f, o->best_frame, column);
-    o->best_name = f->objective >= 0 ? c->settings->agent.objective : f->rmsd >= 0 ? "rmsd_A" : "";
+    snprintf(o->best_name, sizeof o->best_name, "%s",
+             column < 0 ? "" : cox_observable_name(f->observable[column]));
     o->first_hit_ns = c->first_hit_ns;
     o->first_hit_s = c->first_hit_s;
     o->states = f->n_states;
