@@ -38,9 +38,29 @@ int cox_config_nomem(const struct cox_config_reader *reader)
     return cox_err_set(reader->err, COX_ENOMEM, "%s: out of memory", reader->config->name);
 }
 
+/* Marks the file's node of an assignment's key, if it has one. */
+static void override_node(struct cox_yaml_node *root, const char *assignment)
+{
+    size_t length = strcspn(assignment, "=");
+    const struct cox_yaml_node *node = root;
+    while (node && length) {
+        size_t n = strcspn(assignment, ".=");
+        node = cox_yaml_child(node, assignment, n);
+        assignment += n;
+        length -= n;
+        if (length) { /* a dot */
+            assignment++;
+            length--;
+        }
+    }
+    if (node)
+        ((struct cox_yaml_node *)node)->overridden = true; /* the tree is this file's own */
+}
+
 static int read_text(struct cox_config *config, void *values,
                      const struct cox_config_schema *schema, const struct cox_config_text *text,
-                     struct cox_arena *arena, struct cox_err *err)
+                     const struct cox_config_texts *assignments, struct cox_arena *arena,
+                     struct cox_err *err)
 {
     if (text->length > COX_CONFIG_MAX_BYTES)
         return cox_err_set(err, COX_EINVAL, "%s has %zu bytes, more than the allowed %zu",
@@ -54,28 +74,50 @@ static int read_text(struct cox_config *config, void *values,
     if (!config->name)
         return cox_err_set(err, COX_ENOMEM, "%s: out of memory", text->name);
     config->folder_of = config->name;
+    for (int i = 0; i < assignments->n; i++)
+        override_node(root, assignments->items[i]);
     struct cox_config_reader reader = {
         .config = config, .schema = schema, .arena = arena, .err = err};
-    return cox_config_read_section(&reader, schema, root, "", values);
+    rc = cox_config_read_section(&reader, schema, root, "", values);
+    for (int i = 0; !rc && i < assignments->n; i++)
+        rc = cox_config_assign(values, schema, assignments->items[i], arena, err);
+    return rc;
 }
 
-int cox_config_parse(struct cox_config **out, void *values, const struct cox_config_schema *schema,
-                     const struct cox_config_text *text, struct cox_arena *arena,
-                     struct cox_err *err)
+static int parse_with(struct cox_config **out, void *values, const struct cox_config_schema *schema,
+                      const struct cox_config_text *text,
+                      const struct cox_config_texts *assignments, struct cox_arena *arena,
+                      struct cox_err *err)
 {
     if (out)
         *out = NULL;
     struct cox_config *config = cox_arena_alloc(arena, 1, sizeof *config);
     if (!config)
         return cox_err_set(err, COX_ENOMEM, "%s: out of memory", text->name);
-    int rc = read_text(config, values, schema, text, arena, err);
+    int rc = read_text(config, values, schema, text, assignments, arena, err);
     if (!rc && out)
         *out = config;
     return rc;
 }
 
+int cox_config_parse(struct cox_config **out, void *values, const struct cox_config_schema *schema,
+                     const struct cox_config_text *text, struct cox_arena *arena,
+                     struct cox_err *err)
+{
+    return parse_with(out, values, schema, text, &(struct cox_config_texts){0, NULL}, arena, err);
+}
+
 int cox_config_load(struct cox_config **out, void *values, const struct cox_config_schema *schema,
                     const char *path, struct cox_arena *arena, struct cox_err *err)
+{
+    return cox_config_load_with(out, values, schema, path, &(struct cox_config_texts){0, NULL},
+                                arena, err);
+}
+
+int cox_config_load_with(struct cox_config **out, void *values,
+                         const struct cox_config_schema *schema, const char *path,
+                         const struct cox_config_texts *assignments, struct cox_arena *arena,
+                         struct cox_err *err)
 {
     if (out)
         *out = NULL;
@@ -85,7 +127,7 @@ int cox_config_load(struct cox_config **out, void *values, const struct cox_conf
     if (rc)
         return rc;
     struct cox_config_text text = {path, bytes, length};
-    rc = cox_config_parse(out, values, schema, &text, arena, err);
+    rc = parse_with(out, values, schema, &text, assignments, arena, err);
     cox_free(bytes);
     return rc;
 }

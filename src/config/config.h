@@ -129,6 +129,12 @@ struct cox_config_text {
 int cox_config_parse(struct cox_config **out, void *values, const struct cox_config_schema *schema,
                      const struct cox_config_text *text, struct cox_arena *arena,
                      struct cox_err *err) COX_MUST_CHECK;
+/* The same with `assignments` ("learn.epochs=20", checked as by cox_config_assign) in place of what
+ * the file says: the file's own values of those keys are not even looked at. */
+int cox_config_load_with(struct cox_config **out, void *values,
+                         const struct cox_config_schema *schema, const char *path,
+                         const struct cox_config_texts *assignments, struct cox_arena *arena,
+                         struct cox_err *err) COX_MUST_CHECK;
 /* Only the defaults; required keys are left unset. For tests and for structs built by hand. */
 int cox_config_defaults(void *values, const struct cox_config_schema *schema,
                         struct cox_arena *arena, struct cox_err *err) COX_MUST_CHECK;

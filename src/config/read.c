@@ -343,6 +343,8 @@ int cox_config_read_row(const struct cox_config_reader *reader, const struct cox
 {
     if (row->type == COX_CONFIG_SECTION)
         return cox_config_read_section(reader, row->section, node, row->name, value);
+    if (node && node->overridden)
+        return COX_OK;
     if (cox_yaml_is_null(node)) {
         if (row->initial || row->flags & COX_CONFIG_REQUIRED)
             return cox_config_fail(reader, node, COX_EINVAL, "'%s' has no value: give %s%s%s%s",

@@ -350,9 +350,47 @@ static void assignments_are_checked(void **state)
     reading_end(&r);
 }
 
+/* What the command line gives takes the place of what the file says, also where the file's own
+ * value would be refused: a path that is not there, a number out of range. */
+static void assignments_replace_the_file(void **state)
+{
+    (void)state;
+    static const char yaml[] = "system: s.h5\n"
+                               "weights: not-there.h5\n"
+                               "learn:\n"
+                               "  dropout: 7\n";
+    char path[] = "/tmp/cox-test-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, yaml, sizeof yaml - 1), (int)sizeof yaml - 1);
+    close(fd);
+    struct all all;
+    struct cox_err err = COX_ERR_INIT;
+    struct cox_arena *arena = cox_arena_create();
+    struct cox_config *config = NULL;
+    char weights[64];
+    snprintf(weights, sizeof weights, "weights=%s", path);
+    const char *const items[] = {weights, "learn.dropout=0.5"};
+    const struct cox_config_texts both = {2, items};
+    const struct cox_config_texts one = {1, items};
+    assert_int_not_equal(cox_config_load(&config, &all, &schema, path, arena, &err), COX_OK);
+    assert_int_not_equal(cox_config_load_with(&config, &all, &schema, path, &one, arena, &err),
+                         COX_OK); /* dropout is still the file's */
+    assert_non_null(strstr(err.text, ":4:12: 'dropout' is 7"));
+    assert_int_equal(cox_config_load_with(&config, &all, &schema, path, &both, arena, &err), 0);
+    assert_string_equal(all.weights, path);
+    assert_true(all.learn.dropout == 0.5);
+    const char *const bad_items[] = {"learn.dropuot=1"};
+    const struct cox_config_texts bad = {1, bad_items};
+    assert_int_not_equal(cox_config_load_with(&config, &all, &schema, path, &bad, arena, &err), 0);
+    cox_arena_destroy(arena);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(assignments_replace_the_file),
         cmocka_unit_test(schema_is_sound),
         cmocka_unit_test(bad_schemas_are_refused),
         cmocka_unit_test(defaults_hold),

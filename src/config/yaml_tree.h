@@ -22,6 +22,7 @@ struct cox_yaml_node {
     struct cox_yaml_node *last;
     struct cox_yaml_node *next; /* sibling */
     int n;                      /* children */
+    bool overridden;            /* another value takes its place: this one is not looked at */
 };
 
 /* `out` NULL = an empty document. Nodes live in the arena. Errors name text->name:line:column. */

@@ -290,9 +290,8 @@ int cox_settings_load(struct cox_settings *out, struct cox_config **config, cons
                       const char *const *assignments, int n, struct cox_arena *arena,
                       struct cox_err *err)
 {
-    int rc = cox_config_load(config, out, &cox_settings_schema, path, arena, err);
-    for (int i = 0; !rc && i < n; i++)
-        rc = cox_config_assign(out, &cox_settings_schema, assignments[i], arena, err);
+    const struct cox_config_texts given = {n, assignments};
+    int rc = cox_config_load_with(config, out, &cox_settings_schema, path, &given, arena, err);
     if (rc)
         return rc;
     if (out->learn.filters.n != out->learn.strides.n)
