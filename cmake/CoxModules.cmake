@@ -87,7 +87,7 @@ endfunction()
 # libcox.a holds every module but the command line; coxswain.pc tells how to link it.
 function(cox_add_install)
   set(objects "")
-  set(COX_PC_REQUIRES "jansson, sqlite3, hdf5-serial, yaml-0.1")
+  set(COX_PC_REQUIRES "jansson, sqlite3, hdf5-serial, yaml-0.1, libzmq, msgpack")
   foreach(module IN LISTS COX_MODULES)
     if(NOT module STREQUAL cli)
       list(APPEND objects $<TARGET_OBJECTS:cox_${module}>)
