@@ -177,3 +177,14 @@ const char *cox_json_get_text(const struct cox_json *object, const char *key)
 {
     return object ? json_string_value(json_object_get(object->value, key)) : NULL;
 }
+
+int cox_json_count(const struct cox_json *object, const char *key)
+{
+    return object ? (int)json_array_size(json_object_get(object->value, key)) : 0;
+}
+
+struct cox_json *cox_json_item(const struct cox_json *object, const char *key, int i)
+{
+    json_t *list = object ? json_object_get(object->value, key) : NULL;
+    return wrap(i < 0 ? NULL : json_incref(json_array_get(list, (size_t)i)));
+}

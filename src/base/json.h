@@ -41,5 +41,9 @@ int cox_json_parse(struct cox_json **out, const char *text, struct cox_err *err)
 double cox_json_get_number(const struct cox_json *object, const char *key, double missing);
 /* Borrowed; NULL when absent or no text. */
 const char *cox_json_get_text(const struct cox_json *object, const char *key);
+/* Entries of the array `key`; 0 when it is absent or no array. */
+int cox_json_count(const struct cox_json *object, const char *key);
+/* Its i-th entry for reading; the caller destroys it. NULL: no such entry, or out of memory. */
+struct cox_json *cox_json_item(const struct cox_json *object, const char *key, int i);
 
 #endif

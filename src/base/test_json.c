@@ -89,6 +89,15 @@ static void files_round_trip(void **state)
     assert_true(cox_json_get_number(again, "absent", -1) == -1);
     assert_true(cox_json_get_number(again, "text", -1) == -1);
     assert_true(cox_json_get_number(NULL, "text", -1) == -1);
+    assert_int_equal(cox_json_count(again, "list"), 3);
+    assert_int_equal(cox_json_count(again, "text"), 0);
+    assert_int_equal(cox_json_count(NULL, "list"), 0);
+    struct cox_json *item = cox_json_item(again, "list", 2);
+    assert_true(cox_json_get_number(item, "deep", -1) == 3);
+    cox_json_destroy(item);
+    assert_null(cox_json_item(again, "list", 3));
+    assert_null(cox_json_item(again, "list", -1));
+    assert_null(cox_json_item(again, "absent", 0));
     cox_json_destroy(object);
     cox_json_destroy(again);
     struct cox_err err = COX_ERR_INIT;
