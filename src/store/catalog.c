@@ -24,6 +24,12 @@ static const char *const statements[] = {
 #undef X
 };
 
+#define ADDED_BY_2                                                                        \
+    "CREATE INDEX segment_lane ON segment(lane, id);"                                     \
+    "CREATE TABLE attempt(epoch INTEGER PRIMARY KEY, task TEXT, host TEXT, pid INT, "     \
+    "began_s REAL, ended_s REAL, end TEXT, reason TEXT);"                                 \
+    "CREATE TABLE poison(frame INT, start INT, crashes INT, set_aside INT, reason TEXT);" \
+    "CREATE UNIQUE INDEX poison_key ON poison(coalesce(frame, -1), coalesce(start, -1));"
 static const char schema[] =
     "CREATE TABLE run(key TEXT PRIMARY KEY, value TEXT);"
     "CREATE TABLE start(id INTEGER PRIMARY KEY, path TEXT, title TEXT);"
@@ -36,10 +42,12 @@ static const char schema[] =
     "valid_loss REAL, epochs INT, samples INT, wall_s REAL, seed INT);"
     "CREATE TABLE pick(round INT, lane INT, frame INT, score REAL, rank INT, reason TEXT);"
     "CREATE TABLE task(id INTEGER PRIMARY KEY, round INT, kind TEXT, worker INT, began_s REAL, "
-    "ended_s REAL);"
+    "ended_s REAL, who TEXT);"
     "CREATE TABLE round(id INTEGER PRIMARY KEY, frames INT, ns REAL, best_objective REAL, "
     "best_frame INT, outliers INT, new_states INT, idle_s REAL, wall_s REAL);"
-    "CREATE TABLE lane_state(lane INTEGER PRIMARY KEY, segment INT, bytes BLOB);";
+    "CREATE TABLE lane_state(lane INTEGER PRIMARY KEY, segment INT, bytes BLOB);" ADDED_BY_2;
+/* A sequential run of version 1 leaves all else as it was: same columns, same meaning. */
+static const char from_1_to_2[] = "ALTER TABLE task ADD COLUMN who TEXT;" ADDED_BY_2;
 
 int cox_catalog_fail(const struct cox_catalog *catalog, const char *what, struct cox_err *err)
 {
@@ -72,9 +80,8 @@ sqlite3_stmt *cox_catalog_statement(struct cox_catalog *catalog, enum catalog_st
     return *s;
 }
 
-/* Runs a statement that returns no row. */
-static int run_statement(struct cox_catalog *catalog, sqlite3_stmt *s, const char *what,
-                         struct cox_err *err)
+int cox_catalog_run(struct cox_catalog *catalog, sqlite3_stmt *s, const char *what,
+                    struct cox_err *err)
 {
     int code = sqlite3_step(s);
     int rc = code == SQLITE_DONE ? COX_OK : cox_catalog_fail(catalog, what, err);
@@ -107,37 +114,42 @@ static int query_number(struct cox_catalog *catalog, const char *sql, int64_t *o
 
 static int check_version(struct cox_catalog *catalog, bool *is_new, struct cox_err *err)
 {
-    int64_t version = 0;
+    int64_t *version = &catalog->version;
     int64_t application = 0;
     int64_t tables = 0;
-    int rc = query_number(catalog, "PRAGMA user_version", &version, err);
+    int rc = query_number(catalog, "PRAGMA user_version", version, err);
     if (!rc)
         rc = query_number(catalog, "PRAGMA application_id", &application, err);
     if (!rc)
         rc = query_number(catalog, "SELECT count(*) FROM sqlite_master", &tables, err);
-    *is_new = !rc && !tables && !version;
+    *is_new = !rc && !tables && !*version;
     if (rc || (*is_new && catalog->writes))
         return rc;
     if (application != APPLICATION_ID)
         return cox_err_set(err, COX_EFORMAT, "'%s' is not a catalog of Coxswain", catalog->path);
-    if (version != COX_CATALOG_VERSION)
+    if (*version < 1 || *version > COX_CATALOG_VERSION)
         return cox_err_set(err, COX_EUNSUPPORTED,
-                           "'%s' has version %lld, this program reads and writes version %d",
-                           catalog->path, (long long)version, COX_CATALOG_VERSION);
+                           "'%s' has version %lld, this program reads and writes versions 1 to %d",
+                           catalog->path, (long long)*version, COX_CATALOG_VERSION);
     return COX_OK;
 }
 
-static int create_schema(struct cox_catalog *catalog, struct cox_err *err)
+/* Makes the tables, or brings those of an older version to the present one: all or nothing. */
+static int make_schema(struct cox_catalog *catalog, const char *sql, struct cox_err *err)
 {
     char pragmas[96];
     snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
              APPLICATION_ID, COX_CATALOG_VERSION);
     int rc = execute(catalog, "BEGIN IMMEDIATE", "make the catalog", err);
     if (!rc)
-        rc = execute(catalog, schema, "make the catalog's tables", err);
+        rc = execute(catalog, sql, "make the catalog's tables", err);
     if (!rc)
         rc = execute(catalog, pragmas, "mark the catalog", err);
-    return rc ? rc : execute(catalog, "COMMIT", "make the catalog", err);
+    if (!rc)
+        rc = execute(catalog, "COMMIT", "make the catalog", err);
+    if (!rc)
+        catalog->version = COX_CATALOG_VERSION;
+    return rc;
 }
 
 static int prepare_file(struct cox_catalog *catalog, struct cox_err *err)
@@ -148,7 +160,9 @@ static int prepare_file(struct cox_catalog *catalog, struct cox_err *err)
         return rc;
     rc = execute(catalog, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", "set up the catalog",
                  err);
-    return rc || !is_new ? rc : create_schema(catalog, err);
+    if (rc || catalog->version == COX_CATALOG_VERSION)
+        return rc;
+    return make_schema(catalog, is_new ? schema : from_1_to_2, err);
 }
 
 /* One writer: a lock on the run's folder, which the kernel drops whatever way the process ends.
@@ -237,7 +251,7 @@ static int run_plain(struct cox_catalog *catalog, enum catalog_statement which, 
 {
     int rc = COX_OK;
     sqlite3_stmt *s = cox_catalog_statement(catalog, which, &rc, err);
-    return s ? run_statement(catalog, s, what, err) : rc;
+    return s ? cox_catalog_run(catalog, s, what, err) : rc;
 }
 
 int cox_catalog_begin(struct cox_catalog *catalog, struct cox_err *err)
@@ -263,8 +277,7 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
     sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
 }
 
-/* -1 stands for NULL. */
-static void bind_id(sqlite3_stmt *s, int at, int64_t id)
+void cox_catalog_bind_id(sqlite3_stmt *s, int at, int64_t id)
 {
     if (id >= 0)
         sqlite3_bind_int64(s, at, id);
@@ -277,10 +290,10 @@ int cox_catalog_add_start(struct cox_catalog *catalog, const struct cox_catalog_
     sqlite3_stmt *s = cox_catalog_statement(catalog, CATALOG_ADD_START, &rc, err);
     if (!s)
         return rc;
-    bind_id(s, 1, row->id);
+    cox_catalog_bind_id(s, 1, row->id);
     bind_text(s, 2, row->path);
     bind_text(s, 3, row->title);
-    return run_statement(catalog, s, "add a start", err);
+    return cox_catalog_run(catalog, s, "add a start", err);
 }
 
 /* The ancestor of a new segment: its parent's, or itself. Refuses what refers to nothing. */
@@ -292,7 +305,7 @@ static int find_ancestor(struct cox_catalog *catalog, const struct cox_catalog_s
     if (from_parent == (row->start >= 0))
         return cox_err_set(err, COX_EINVAL, "%s: segment %lld needs either a parent or a start",
                            catalog->path, (long long)row->id);
-    if (row->id < 0 || row->n_frames < 0 || row->first_frame < 0)
+    if (row->id < 0 || row->n_frames < 0 || row->first_frame < -1)
         return cox_err_set(err, COX_EINVAL, "%s: segment %lld has %lld frames from %lld on",
                            catalog->path, (long long)row->id, (long long)row->n_frames,
                            (long long)row->first_frame);
@@ -314,8 +327,9 @@ static int find_ancestor(struct cox_catalog *catalog, const struct cox_catalog_s
         return cox_err_wrap(err, rc == COX_ENOTFOUND ? COX_EINVAL : rc, "parent of segment %lld",
                             (long long)row->id);
     int64_t frame = row->parent_frame;
-    if (parent.id >= row->id || (frame >= 0 && (frame < parent.first_frame ||
-                                                frame >= parent.first_frame + parent.n_frames)))
+    bool outside = frame >= 0 && parent.first_frame >= 0 &&
+                   (frame < parent.first_frame || frame >= parent.first_frame + parent.n_frames);
+    if (parent.id >= row->id || outside)
         return cox_err_set(
             err, COX_EINVAL,
             "%s: segment %lld cannot come from frame %lld of segment %lld, which has %lld "
@@ -324,6 +338,15 @@ static int find_ancestor(struct cox_catalog *catalog, const struct cox_catalog_s
             (long long)parent.n_frames, (long long)parent.first_frame);
     *ancestor = parent.ancestor;
     return COX_OK;
+}
+
+const char *cox_catalog_status(const struct cox_catalog_segment *row)
+{
+    return row->running ? "running"
+           : row->blown ? "blown"
+           : row->lost  ? "lost"
+           : row->cut   ? "cut"
+                        : "done";
 }
 
 int cox_catalog_add_segment(struct cox_catalog *catalog, const struct cox_catalog_segment *row,
@@ -339,9 +362,9 @@ int cox_catalog_add_segment(struct cox_catalog *catalog, const struct cox_catalo
     sqlite3_bind_int64(s, 1, row->id);
     sqlite3_bind_int(s, 2, row->round);
     sqlite3_bind_int(s, 3, row->lane);
-    bind_id(s, 4, row->parent_segment);
-    bind_id(s, 5, row->parent_frame);
-    bind_id(s, 6, row->start);
+    cox_catalog_bind_id(s, 4, row->parent_segment);
+    cox_catalog_bind_id(s, 5, row->parent_frame);
+    cox_catalog_bind_id(s, 6, row->start);
     sqlite3_bind_int(s, 7, row->continued);
     sqlite3_bind_int(s, 8, row->steered);
     sqlite3_bind_int64(s, 9, (int64_t)row->seed);
@@ -349,13 +372,13 @@ int cox_catalog_add_segment(struct cox_catalog *catalog, const struct cox_catalo
     bind_text(s, 11, row->engine);
     sqlite3_bind_int64(s, 12, row->steps);
     sqlite3_bind_double(s, 13, row->timestep_fs);
-    sqlite3_bind_int64(s, 14, row->first_frame);
+    cox_catalog_bind_id(s, 14, row->first_frame);
     sqlite3_bind_int64(s, 15, row->n_frames);
-    bind_text(s, 16, row->blown ? "blown" : "done");
+    bind_text(s, 16, cox_catalog_status(row));
     bind_text(s, 17, row->reason);
     sqlite3_bind_double(s, 18, row->best_objective);
     sqlite3_bind_int64(s, 19, ancestor);
-    return run_statement(catalog, s, "add a segment", err);
+    return cox_catalog_run(catalog, s, "add a segment", err);
 }
 
 int cox_catalog_add_model(struct cox_catalog *catalog, const struct cox_catalog_model *row,
@@ -365,7 +388,7 @@ int cox_catalog_add_model(struct cox_catalog *catalog, const struct cox_catalog_
     sqlite3_stmt *s = cox_catalog_statement(catalog, CATALOG_ADD_MODEL, &rc, err);
     if (!s)
         return rc;
-    bind_id(s, 1, row->id);
+    cox_catalog_bind_id(s, 1, row->id);
     sqlite3_bind_int(s, 2, row->round);
     bind_text(s, 3, row->path);
     sqlite3_bind_double(s, 4, row->train_loss);
@@ -374,7 +397,7 @@ int cox_catalog_add_model(struct cox_catalog *catalog, const struct cox_catalog_
     sqlite3_bind_int64(s, 7, row->samples);
     sqlite3_bind_double(s, 8, row->wall_s);
     sqlite3_bind_int64(s, 9, (int64_t)row->seed);
-    return run_statement(catalog, s, "add a model", err);
+    return cox_catalog_run(catalog, s, "add a model", err);
 }
 
 int cox_catalog_add_pick(struct cox_catalog *catalog, const struct cox_catalog_pick *row,
@@ -386,11 +409,11 @@ int cox_catalog_add_pick(struct cox_catalog *catalog, const struct cox_catalog_p
         return rc;
     sqlite3_bind_int(s, 1, row->round);
     sqlite3_bind_int(s, 2, row->lane);
-    bind_id(s, 3, row->frame);
+    cox_catalog_bind_id(s, 3, row->frame);
     sqlite3_bind_double(s, 4, row->score);
     sqlite3_bind_int(s, 5, row->rank);
     bind_text(s, 6, row->reason);
-    return run_statement(catalog, s, "add a pick", err);
+    return cox_catalog_run(catalog, s, "add a pick", err);
 }
 
 int cox_catalog_add_task(struct cox_catalog *catalog, const struct cox_catalog_task *row,
@@ -400,13 +423,15 @@ int cox_catalog_add_task(struct cox_catalog *catalog, const struct cox_catalog_t
     sqlite3_stmt *s = cox_catalog_statement(catalog, CATALOG_ADD_TASK, &rc, err);
     if (!s)
         return rc;
-    bind_id(s, 1, row->id);
+    cox_catalog_bind_id(s, 1, row->id);
     sqlite3_bind_int(s, 2, row->round);
     bind_text(s, 3, row->kind);
     sqlite3_bind_int(s, 4, row->worker);
     sqlite3_bind_double(s, 5, row->began_s);
     sqlite3_bind_double(s, 6, row->ended_s);
-    return run_statement(catalog, s, "add a task", err);
+    if (row->who[0])
+        bind_text(s, 7, row->who);
+    return cox_catalog_run(catalog, s, "add a task", err);
 }
 
 int cox_catalog_add_round(struct cox_catalog *catalog, const struct cox_catalog_round *row,
@@ -420,12 +445,12 @@ int cox_catalog_add_round(struct cox_catalog *catalog, const struct cox_catalog_
     sqlite3_bind_int64(s, 2, row->frames);
     sqlite3_bind_double(s, 3, row->ns);
     sqlite3_bind_double(s, 4, row->best_objective);
-    bind_id(s, 5, row->best_frame);
+    cox_catalog_bind_id(s, 5, row->best_frame);
     sqlite3_bind_int(s, 6, row->outliers);
     sqlite3_bind_int(s, 7, row->new_states);
     sqlite3_bind_double(s, 8, row->idle_s);
     sqlite3_bind_double(s, 9, row->wall_s);
-    return run_statement(catalog, s, "add a round", err);
+    return cox_catalog_run(catalog, s, "add a round", err);
 }
 
 int cox_catalog_set(struct cox_catalog *catalog, const char *key, const char *value,
@@ -437,7 +462,7 @@ int cox_catalog_set(struct cox_catalog *catalog, const char *key, const char *va
         return rc;
     bind_text(s, 1, key);
     bind_text(s, 2, value);
-    return run_statement(catalog, s, "set a key of the run", err);
+    return cox_catalog_run(catalog, s, "set a key of the run", err);
 }
 
 int cox_catalog_set_lane(struct cox_catalog *catalog, int lane, int64_t segment, const void *bytes,
@@ -448,7 +473,7 @@ int cox_catalog_set_lane(struct cox_catalog *catalog, int lane, int64_t segment,
     if (!s)
         return rc;
     sqlite3_bind_int(s, 1, lane);
-    bind_id(s, 2, segment);
+    cox_catalog_bind_id(s, 2, segment);
     sqlite3_bind_blob64(s, 3, bytes, length, SQLITE_STATIC);
-    return run_statement(catalog, s, "store the state of a lane", err);
+    return cox_catalog_run(catalog, s, "store the state of a lane", err);
 }

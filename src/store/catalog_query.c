@@ -8,19 +8,19 @@
 
 /* ---- columns ---- */
 
-static void read_text(sqlite3_stmt *s, int column, char *out, size_t size)
+void cox_catalog_read_text(sqlite3_stmt *s, int column, char *out, size_t size)
 {
     const unsigned char *text = sqlite3_column_text(s, column);
     snprintf(out, size, "%s", text ? (const char *)text : "");
 }
 
-static int64_t read_id(sqlite3_stmt *s, int column)
+int64_t cox_catalog_read_id(sqlite3_stmt *s, int column)
 {
     return sqlite3_column_type(s, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(s, column);
 }
 
 /* SQLite stores NaN as NULL. */
-static double read_number(sqlite3_stmt *s, int column)
+double cox_catalog_read_number(sqlite3_stmt *s, int column)
 {
     return sqlite3_column_type(s, column) == SQLITE_NULL ? NAN : sqlite3_column_double(s, column);
 }
@@ -29,8 +29,8 @@ static void read_start(sqlite3_stmt *s, void *out)
 {
     struct cox_catalog_start *row = out;
     row->id = sqlite3_column_int64(s, 0);
-    read_text(s, 1, row->path, sizeof row->path);
-    read_text(s, 2, row->title, sizeof row->title);
+    cox_catalog_read_text(s, 1, row->path, sizeof row->path);
+    cox_catalog_read_text(s, 2, row->title, sizeof row->title);
 }
 
 void cox_catalog_read_segment(sqlite3_stmt *s, void *out)
@@ -40,23 +40,26 @@ void cox_catalog_read_segment(sqlite3_stmt *s, void *out)
     row->id = sqlite3_column_int64(s, 0);
     row->round = sqlite3_column_int(s, 1);
     row->lane = sqlite3_column_int(s, 2);
-    row->parent_segment = read_id(s, 3);
-    row->parent_frame = read_id(s, 4);
-    row->start = read_id(s, 5);
+    row->parent_segment = cox_catalog_read_id(s, 3);
+    row->parent_frame = cox_catalog_read_id(s, 4);
+    row->start = cox_catalog_read_id(s, 5);
     row->continued = sqlite3_column_int(s, 6) != 0;
     row->steered = sqlite3_column_int(s, 7) != 0;
     row->seed = (uint64_t)sqlite3_column_int64(s, 8);
-    row->temperature_K = read_number(s, 9);
-    read_text(s, 10, row->engine, sizeof row->engine);
+    row->temperature_K = cox_catalog_read_number(s, 9);
+    cox_catalog_read_text(s, 10, row->engine, sizeof row->engine);
     row->steps = sqlite3_column_int64(s, 11);
-    row->timestep_fs = read_number(s, 12);
-    row->first_frame = sqlite3_column_int64(s, 13);
+    row->timestep_fs = cox_catalog_read_number(s, 12);
+    row->first_frame = cox_catalog_read_id(s, 13);
     row->n_frames = sqlite3_column_int64(s, 14);
-    read_text(s, 15, status, sizeof status);
+    cox_catalog_read_text(s, 15, status, sizeof status);
+    row->running = !strcmp(status, "running");
     row->blown = !strcmp(status, "blown");
-    read_text(s, 16, row->reason, sizeof row->reason);
-    row->best_objective = read_number(s, 17);
-    row->ancestor = read_id(s, 18);
+    row->lost = !strcmp(status, "lost");
+    row->cut = !strcmp(status, "cut");
+    cox_catalog_read_text(s, 16, row->reason, sizeof row->reason);
+    row->best_objective = cox_catalog_read_number(s, 17);
+    row->ancestor = cox_catalog_read_id(s, 18);
 }
 
 static void read_model(sqlite3_stmt *s, void *out)
@@ -64,12 +67,12 @@ static void read_model(sqlite3_stmt *s, void *out)
     struct cox_catalog_model *row = out;
     row->id = sqlite3_column_int64(s, 0);
     row->round = sqlite3_column_int(s, 1);
-    read_text(s, 2, row->path, sizeof row->path);
-    row->train_loss = read_number(s, 3);
-    row->valid_loss = read_number(s, 4);
+    cox_catalog_read_text(s, 2, row->path, sizeof row->path);
+    row->train_loss = cox_catalog_read_number(s, 3);
+    row->valid_loss = cox_catalog_read_number(s, 4);
     row->epochs = sqlite3_column_int(s, 5);
     row->samples = sqlite3_column_int64(s, 6);
-    row->wall_s = read_number(s, 7);
+    row->wall_s = cox_catalog_read_number(s, 7);
     row->seed = (uint64_t)sqlite3_column_int64(s, 8);
 }
 
@@ -78,10 +81,10 @@ static void read_pick(sqlite3_stmt *s, void *out)
     struct cox_catalog_pick *row = out;
     row->round = sqlite3_column_int(s, 0);
     row->lane = sqlite3_column_int(s, 1);
-    row->frame = read_id(s, 2);
-    row->score = read_number(s, 3);
+    row->frame = cox_catalog_read_id(s, 2);
+    row->score = cox_catalog_read_number(s, 3);
     row->rank = sqlite3_column_int(s, 4);
-    read_text(s, 5, row->reason, sizeof row->reason);
+    cox_catalog_read_text(s, 5, row->reason, sizeof row->reason);
 }
 
 static void read_task(sqlite3_stmt *s, void *out)
@@ -89,10 +92,13 @@ static void read_task(sqlite3_stmt *s, void *out)
     struct cox_catalog_task *row = out;
     row->id = sqlite3_column_int64(s, 0);
     row->round = sqlite3_column_int(s, 1);
-    read_text(s, 2, row->kind, sizeof row->kind);
+    cox_catalog_read_text(s, 2, row->kind, sizeof row->kind);
     row->worker = sqlite3_column_int(s, 3);
-    row->began_s = read_number(s, 4);
-    row->ended_s = read_number(s, 5);
+    row->began_s = cox_catalog_read_number(s, 4);
+    row->ended_s = cox_catalog_read_number(s, 5);
+    row->who[0] = '\0';
+    if (sqlite3_column_count(s) > 6) /* a file of version 1 has none */
+        cox_catalog_read_text(s, 6, row->who, sizeof row->who);
 }
 
 static void read_round(sqlite3_stmt *s, void *out)
@@ -100,13 +106,13 @@ static void read_round(sqlite3_stmt *s, void *out)
     struct cox_catalog_round *row = out;
     row->id = sqlite3_column_int(s, 0);
     row->frames = sqlite3_column_int64(s, 1);
-    row->ns = read_number(s, 2);
-    row->best_objective = read_number(s, 3);
-    row->best_frame = read_id(s, 4);
+    row->ns = cox_catalog_read_number(s, 2);
+    row->best_objective = cox_catalog_read_number(s, 3);
+    row->best_frame = cox_catalog_read_id(s, 4);
     row->outliers = sqlite3_column_int(s, 5);
     row->new_states = sqlite3_column_int(s, 6);
-    row->idle_s = read_number(s, 7);
-    row->wall_s = read_number(s, 8);
+    row->idle_s = cox_catalog_read_number(s, 7);
+    row->wall_s = cox_catalog_read_number(s, 8);
 }
 
 /* ---- whole tables ---- */
@@ -116,7 +122,7 @@ static int out_of_memory(const struct cox_catalog *catalog, struct cox_err *err)
     return cox_err_set(err, COX_ENOMEM, "out of memory reading '%s'", catalog->path);
 }
 
-static int read_table(struct cox_catalog *catalog, enum catalog_statement which, size_t size,
+int cox_catalog_table(struct cox_catalog *catalog, enum catalog_statement which, size_t size,
                       void (*read)(sqlite3_stmt *, void *), void **out, int64_t *n,
                       struct cox_err *err)
 {
@@ -160,7 +166,7 @@ static int read_table(struct cox_catalog *catalog, enum catalog_statement which,
     int function(struct cox_catalog *catalog, struct type **out, int64_t *n, struct cox_err *err) \
     {                                                                                             \
         void *rows = NULL;                                                                        \
-        int rc = read_table(catalog, which, sizeof(struct type), reader, &rows, n, err);          \
+        int rc = cox_catalog_table(catalog, which, sizeof(struct type), reader, &rows, n, err);   \
         *out = rows;                                                                              \
         return rc;                                                                                \
     }
@@ -235,7 +241,7 @@ int cox_catalog_get_lane(struct cox_catalog *catalog, int lane, int64_t *segment
         const void *blob = sqlite3_column_blob(s, 1);
         *length = (size_t)sqlite3_column_bytes(s, 1);
         if (segment)
-            *segment = read_id(s, 0);
+            *segment = cox_catalog_read_id(s, 0);
         *bytes = cox_alloc(*length, 1);
         if (!*bytes)
             rc = out_of_memory(catalog, err);
