@@ -98,28 +98,32 @@ static int fresh_model(struct cox_learner *l, struct cox_err *err)
     return cox_cvae_create(&l->cvae, l->frames->points.n, &options, l->team, err);
 }
 
-/* The newest half of max_samples, and as many drawn without repetition from all that came before.
- */
+/* Up to `wanted` of rows 0 … n-1, each subset as likely, ascending (Knuth, TAOCP 3.4.2, S). */
+static int64_t draw(struct cox_rng *rng, int64_t n, int64_t wanted, int64_t *rows)
+{
+    int64_t taken = 0;
+    for (int64_t i = 0; i < n && taken < wanted; i++)
+        if (cox_rng_uniform(rng) * (double)(n - i) < (double)(wanted - taken))
+            rows[taken++] = i;
+    return taken;
+}
+
+/* The rows of one training by learn.sampling, ascending. */
 static int64_t draw_samples(struct cox_learner *l, int round)
 {
     int64_t n = l->frames->n;
     int64_t most = l->settings->learn.max_samples;
-    if (n <= most) {
-        for (int64_t i = 0; i < n; i++)
-            l->sample[i] = i;
-        return n;
-    }
-    int64_t newest = most - most / 2;
-    int64_t old = n - newest;
-    int64_t wanted = most - newest;
-    int64_t taken = 0;
+    int64_t newest = most; /* so many of the newest, the rest drawn from all before */
     struct cox_rng rng;
+    if (l->settings->learn.sampling == COX_SAMPLING_MIXED)
+        newest = most - most / 2;
+    else if (l->settings->learn.sampling == COX_SAMPLING_RESERVOIR)
+        newest = 0;
+    if (n <= most)
+        newest = n;
     cox_rng_init(&rng, l->seed, (uint64_t)round + 1);
-    /* selection sampling (Knuth, TAOCP 3.4.2 S): each old frame with the right odds, in order */
-    for (int64_t i = 0; i < old && taken < wanted; i++)
-        if (cox_rng_uniform(&rng) * (double)(old - i) < (double)(wanted - taken))
-            l->sample[taken++] = i;
-    for (int64_t i = old; i < n; i++)
+    int64_t taken = draw(&rng, n - newest, n <= most ? 0 : most - newest, l->sample);
+    for (int64_t i = n - newest; i < n; i++)
         l->sample[taken++] = i;
     return taken;
 }

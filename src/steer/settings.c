@@ -5,9 +5,13 @@
 #include <stddef.h>
 
 #include "molecule/observable.h"
+#include "steer/settings_streaming.h"
 
 static const char *const engines[] = {"ensemble", "fake", NULL};
-static const char *const coordinations[] = {"sequential", NULL};
+static const char *const coordinations[] = {"sequential", "streaming", NULL};
+static const char *const samplings[] = {"mixed", "newest", "reservoir", NULL};
+static const char *const transports[] = {"auto", "ipc", "tcp", NULL};
+static const char *const executors[] = {"auto", "local", "slurm", NULL};
 static const char *const outlier_methods[] = {"none", "dbscan", "lof", NULL};
 static const char *const spaces[] = {"latent", "distances", NULL};
 static const char *const directions[] = {"minimise", "maximise", NULL};
@@ -22,7 +26,9 @@ static const struct cox_config_row simulation_rows[] = {
      .maximum = 100000,
      .help = "simulations side by side; best a multiple of 16 (AVX-512) or 8 (AVX2) per core"},
     {"threads", COX_CONFIG_INT, F(simulation, threads), .initial = "0", .minimum = 0,
-     .maximum = 4096, .help = "threads for simulating and training; 0: every processor"},
+     .maximum = 4096,
+     .help = "threads for simulating and training, streaming: cores of the whole run on this "
+             "machine; 0: every processor"},
     {"temperature_K", COX_CONFIG_DOUBLE, F(simulation, temperature_K), .unit = "K",
      .initial = "300", .minimum = 1, .maximum = 2000, .help = "of the Langevin thermostat"},
     {"timestep_fs", COX_CONFIG_DOUBLE, F(simulation, timestep_fs), .unit = "fs", .initial = "2",
@@ -94,11 +100,19 @@ static const struct cox_config_row learn_rows[] = {
     {"epochs", COX_CONFIG_INT, F(learn, epochs), .initial = "2", .minimum = 1, .maximum = 10000,
      .help = "passes when it is trained on, warm"},
     {"retrain_every", COX_CONFIG_INT, F(learn, retrain_every), .initial = "2", .minimum = 1,
-     .maximum = 10000, .help = "rounds between two trainings"},
+     .maximum = 10000,
+     .help = "rounds between two trainings; streaming: see streaming.train_after_frames"},
     {"max_samples", COX_CONFIG_INT, F(learn, max_samples), .initial = "4000", .minimum = 16,
-     .maximum = 1e7, .help = "frames of one training: the newest half, the rest drawn from before"},
+     .maximum = 1e7, .help = "frames of one training"},
+    {"sampling", COX_CONFIG_ENUM, F(learn, sampling), .initial = "mixed", .choices = samplings,
+     .help = "which frames: mixed: the newest half of max_samples, the rest drawn from all before; "
+             "newest; or reservoir: drawn from all"},
     {"validation_fraction", COX_CONFIG_DOUBLE, F(learn, validation_fraction), .initial = "0.2",
      .minimum = 0, .maximum = 0.9, .help = "share of the samples held out"},
+    {"publish_tolerance", COX_CONFIG_DOUBLE, F(learn, publish_tolerance), .initial = "0.05",
+     .minimum = 0, .maximum = 1e6,
+     .help = "streaming: a model is published when its validation loss is at most (1 + this) times "
+             "that of the published one on the same frames"},
     {"init_from", COX_CONFIG_PATH, F(learn, init_from), .flags = COX_CONFIG_MUST_EXIST,
      .help = "a model file to start from instead of random weights"},
 };
@@ -136,15 +150,93 @@ static const struct cox_config_row agent_rows[] = {
          "share of the steered replicas that is restarted in a round, the least promising ones"},
     {"unsteered", COX_CONFIG_DOUBLE, F(agent, unsteered), .initial = "0.125", .minimum = 0,
      .maximum = 1, .help = "share of the replicas that is never touched"},
-    {"window", COX_CONFIG_INT, F(agent, window), .initial = "8000", .minimum = 16, .maximum = 1e6,
-     .help = "newest frames that the agent looks at"},
+    {"window", COX_CONFIG_INT, F(agent, window), .minimum = 16, .maximum = 1e6,
+     .help = "newest frames that the agent looks at; left out: 8000 sequential, 80000 streaming"},
     {"velocities", COX_CONFIG_ENUM, F(agent, velocities), .initial = "redraw",
      .choices = velocities, .help = "of a restarted replica: drawn anew, or the frame's own"},
     {"random_order", COX_CONFIG_BOOL, F(agent, random_order), .initial = "false",
      .help = "draw picks at random from the best candidates instead of in order"},
+    {"stale_ps", COX_CONFIG_DOUBLE, F(agent, stale_ps), .unit = "ps", .initial = "0", .minimum = 0,
+     .maximum = 1e9,
+     .help = "streaming: a replica without progress (of the objective, or in latent space) over "
+             "this time is restarted at once, within its segment; 0: never"},
 };
 static const struct cox_config_schema agent_schema = COX_CONFIG_SCHEMA(
     agent_rows, struct cox_settings_agent, "Who is restarted, and from which frames.");
+
+static const struct cox_config_row streaming_rows[] = {
+    {"simulations", COX_CONFIG_INT, F(streaming, simulations), .initial = "0", .minimum = 0,
+     .maximum = 100000,
+     .help = "simulation processes that the replicas are dealt to; 0: one per core, as long as "
+             "each has a vector of replicas to fill"},
+    {"aggregators", COX_CONFIG_INT, F(streaming, aggregators), .initial = "1", .minimum = 1,
+     .maximum = 1000, .help = "processes that store frames, each in a file of its own"},
+    {"window_frames", COX_CONFIG_INT, F(streaming, window_frames), .initial = "64", .minimum = 1,
+     .maximum = 65536,
+     .help = "frames of one simulation process on their way; it waits when so many are not stored"},
+    {"train_first_frames", COX_CONFIG_INT, F(streaming, train_first_frames), .minimum = 2,
+     .maximum = 1e8,
+     .help = "frames before the first training; left out: as many as one segment of all replicas"},
+    {"train_after_frames", COX_CONFIG_INT, F(streaming, train_after_frames), .minimum = 1,
+     .maximum = 1e8,
+     .help = "new frames between two trainings; left out: learn.retrain_every segments of all "
+             "replicas"},
+    {"learn_cores_max", COX_CONFIG_INT, F(streaming, learn_cores_max), .initial = "1", .minimum = 1,
+     .maximum = 4096,
+     .help = "cores that training may take from the simulations while it is behind"},
+    {"silence_s", COX_CONFIG_DOUBLE, F(streaming, silence_s), .unit = "s", .initial = "30",
+     .minimum = 0.1, .maximum = 86400,
+     .help = "a process that was not heard of for so long is restarted; one that does not hear the "
+             "coordinator leaves"},
+    {"heartbeat_s", COX_CONFIG_DOUBLE, F(streaming, heartbeat_s), .unit = "s", .initial = "1",
+     .minimum = 0.01, .maximum = 3600, .help = "time between two signs of life of a process"},
+    {"restarts", COX_CONFIG_INT, F(streaming, restarts), .initial = "20", .minimum = 0,
+     .maximum = 1000000, .help = "how often one process is started again before the run gives up"},
+    {"checkpoint_s", COX_CONFIG_DOUBLE, F(streaming, checkpoint_s), .unit = "s", .initial = "10",
+     .minimum = 0, .maximum = 86400,
+     .help = "time between two checkpoints of a simulation; what was simulated since is repeated "
+             "after a crash"},
+    {"compress", COX_CONFIG_BOOL, F(streaming, compress), .initial = "true",
+     .help = "compress the frames files (blosc-zstd, where HDF5 has it)"},
+    {"transport", COX_CONFIG_ENUM, F(streaming, transport), .initial = "auto",
+     .choices = transports,
+     .help = "ipc: sockets of this machine; tcp: encrypted, across machines; auto: whichever fits"},
+    {"train_command", COX_CONFIG_TEXTS, F(streaming, train_command), .initial = "[]",
+     .max_items = 100, .help = "a command that takes the train role's place, see docs/protocol.md"},
+    {"agent_command", COX_CONFIG_TEXTS, F(streaming, agent_command), .initial = "[]",
+     .max_items = 100, .help = "a command that takes the agent role's place, see docs/protocol.md"},
+};
+static const struct cox_config_schema streaming_schema =
+    COX_CONFIG_SCHEMA(streaming_rows, struct cox_settings_streaming,
+                      "The processes of a streaming run (coordination: streaming).");
+
+static const struct cox_config_row runtime_rows[] = {
+    {"executor", COX_CONFIG_ENUM, F(runtime, executor), .initial = "auto", .choices = executors,
+     .help = "who starts the processes of a streaming run: local: this machine; slurm: steps of "
+             "the allocation that cox runs in; auto: slurm inside an allocation, else local"},
+};
+static const struct cox_config_schema runtime_schema =
+    COX_CONFIG_SCHEMA(runtime_rows, struct cox_settings_runtime, "Where the processes run.");
+
+static const struct cox_config_row slurm_rows[] = {
+    {"partition", COX_CONFIG_TEXT, F(slurm, partition),
+     .help = "to submit to; left out: the cluster's default"},
+    {"nodes", COX_CONFIG_INT, F(slurm, nodes), .initial = "1", .minimum = 1, .maximum = 100000,
+     .help = "of the allocation"},
+    {"cores_per_node", COX_CONFIG_INT, F(slurm, cores_per_node), .initial = "0", .minimum = 0,
+     .maximum = 4096, .help = "of the allocation; 0: whole nodes"},
+    {"time_minutes", COX_CONFIG_DOUBLE, F(slurm, time_minutes), .unit = "min", .initial = "60",
+     .minimum = 0, .maximum = 1e7, .flags = COX_CONFIG_ABOVE_MINIMUM,
+     .help = "of one allocation; the run goes on in the next"},
+    {"account", COX_CONFIG_TEXT, F(slurm, account),
+     .help = "to charge; left out: the user's default"},
+    {"extra", COX_CONFIG_TEXTS, F(slurm, extra), .initial = "[]", .max_items = 100,
+     .help = "more options of sbatch, e.g. --qos=long"},
+    {"requeue", COX_CONFIG_BOOL, F(slurm, requeue), .initial = "true",
+     .help = "the job puts itself back into the queue when its time ends before the run does"},
+};
+static const struct cox_config_schema slurm_schema = COX_CONFIG_SCHEMA(
+    slurm_rows, struct cox_settings_slurm, "The allocation that 'cox run --submit' asks for.");
 
 static const struct cox_config_row target_rows[] = {
     {"rmsd_A", COX_CONFIG_DOUBLE, F(target, rmsd_A), .unit = "Å", .minimum = 0, .maximum = 1000,
@@ -177,7 +269,7 @@ static const struct cox_config_row stop_rows[] = {
     {"wall_minutes", COX_CONFIG_DOUBLE, F(stop, wall_minutes), .unit = "min", .minimum = 0,
      .maximum = 1e9, .flags = COX_CONFIG_ABOVE_MINIMUM, .help = "time on the clock"},
     {"rounds", COX_CONFIG_INT, F(stop, rounds), .minimum = 1, .maximum = 1e9,
-     .help = "number of rounds"},
+     .help = "number of rounds; streaming: segments of the slowest replica"},
     {"target", COX_CONFIG_SECTION, F(stop, target), .section = &target_schema,
      .help = "the fold is found"},
     {"convergence", COX_CONFIG_SECTION, F(stop, convergence), .section = &convergence_schema,
@@ -198,7 +290,8 @@ static const struct cox_config_row run_rows[] = {
      .help = "directory of the results; left out: the file's name with .run"},
     {"seed", COX_CONFIG_INT64, R(seed), .initial = "1", .help = "of everything random"},
     {"coordination", COX_CONFIG_ENUM, R(coordination), .initial = "sequential",
-     .choices = coordinations, .help = "sequential: simulate, train, restart, in rounds"},
+     .choices = coordinations,
+     .help = "sequential: simulate, train, restart, in rounds; streaming: all at once"},
     {"control", COX_CONFIG_BOOL, R(control), .initial = "false",
      .help = "true: same system, same time, nothing learned, nobody restarted"},
     {"reference", COX_CONFIG_SECTION, R(reference), .section = &reference_schema,
@@ -209,6 +302,12 @@ static const struct cox_config_row run_rows[] = {
      .help = "what to compute"},
     {"learn", COX_CONFIG_SECTION, R(learn), .section = &learn_schema, .help = "what to learn"},
     {"agent", COX_CONFIG_SECTION, R(agent), .section = &agent_schema, .help = "whom to restart"},
+    {"streaming", COX_CONFIG_SECTION, R(streaming), .section = &streaming_schema,
+     .help = "the processes of a streaming run"},
+    {"runtime", COX_CONFIG_SECTION, R(runtime), .section = &runtime_schema,
+     .help = "where they run"},
+    {"slurm", COX_CONFIG_SECTION, R(slurm), .section = &slurm_schema,
+     .help = "what to ask a cluster for"},
     {"stop", COX_CONFIG_SECTION, R(stop), .section = &stop_schema, .help = "when to end"},
 };
 const struct cox_config_schema cox_settings_schema = COX_CONFIG_SCHEMA(
@@ -302,7 +401,8 @@ int cox_settings_load(struct cox_settings *out, struct cox_config **config, cons
         return cox_config_error(*config, "learn.kernel", err, COX_EINVAL,
                                 "kernel must be 1, 3, 5 or 7, not %d", out->learn.kernel);
     if ((rc = check_simulation(out, *config, err)) || (rc = check_agent(out, *config, err)) ||
-        (rc = check_stop(out, *config, err)))
+        (rc = check_stop(out, *config, err)) ||
+        (rc = cox_settings_finish_streaming(out, *config, err)))
         return rc;
     out->simulation.save_velocities = out->agent.velocities == COX_VELOCITIES_KEEP;
     return COX_OK;
