@@ -7,38 +7,25 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rng.h"
-#include "steer/thermometer.h"
 
 /* How often a lane may blow up without a single new frame before it is sent back to its start. */
 #define STUBBORN 2
 
-/* What is kept of a lane between rounds; goes into the catalog before the engine's own bytes. */
-struct lane {
-    int64_t segment; /* id */
-    uint64_t seed;
-    int64_t clock; /* steps since the beginning of the run, through all restarts */
-    int64_t start; /* id of the start structure its pathway came from */
-};
-
 struct cox_simulation {
-    struct cox_engine *engine;
+    struct cox_lanes set;
     const struct cox_settings *settings;
     int n_atoms, lanes;
-    int steps_per_frame, frames_per_segment;
-    struct lane *lane;
+    int frames_per_segment;
     int n_starts;
     float **start; /* [n_starts][n_atoms][3], minimised: where stubborn lanes go back to */
-    double (*x)[3], (*v)[3]; /* one lane, scratch */
 
     /* the round */
     struct cox_catalog_segment *segments;
     int n_segments, segment_room;
-    int *current;           /* [lanes] index into segments */
-    int *lane_frames;       /* [lanes] frames so far in this round */
-    int *empty_blows;       /* [lanes] blow-ups since the last good frame */
-    float *lane_x, *lane_v; /* [lanes][frames_per_segment][n_atoms][3] */
-    struct cox_thermometer thermometer;
+    int *current;            /* [lanes] index into segments */
+    int *lane_frames;        /* [lanes] frames so far in this round */
+    int *empty_blows;        /* [lanes] blow-ups since the last good frame */
+    float *lane_x, *lane_v;  /* [lanes][frames_per_segment][n_atoms][3] */
     float *lane_temperature; /* [lanes][frames_per_segment] */
     int64_t *lane_step;
     int32_t *lane_segment;
@@ -53,9 +40,6 @@ static int allocate(struct cox_simulation *s)
     size_t floats = (size_t)s->n_atoms * 3;
     bool velocities = s->settings->simulation.save_velocities;
     s->segment_room = s->lanes * 4;
-    s->lane = cox_alloc((size_t)s->lanes, sizeof *s->lane);
-    s->x = cox_alloc((size_t)s->n_atoms, sizeof *s->x);
-    s->v = cox_alloc((size_t)s->n_atoms, sizeof *s->v);
     s->segments = cox_alloc((size_t)s->segment_room, sizeof *s->segments);
     s->current = cox_alloc((size_t)s->lanes, sizeof(int));
     s->lane_frames = cox_alloc((size_t)s->lanes, sizeof(int));
@@ -71,10 +55,9 @@ static int allocate(struct cox_simulation *s)
     s->round_of = cox_alloc(frames, sizeof(int32_t));
     if (velocities)
         s->lane_v = cox_alloc(frames, floats * sizeof(float));
-    if (!s->lane || !s->x || !s->v || !s->segments || !s->current || !s->lane_frames ||
-        !s->empty_blows || !s->lane_x || !s->lane_temperature || !s->lane_step ||
-        !s->lane_segment || !s->step || !s->time_ps || !s->segment || !s->lane_of || !s->round_of ||
-        (velocities && !s->lane_v))
+    if (!s->segments || !s->current || !s->lane_frames || !s->empty_blows || !s->lane_x ||
+        !s->lane_temperature || !s->lane_step || !s->lane_segment || !s->step || !s->time_ps ||
+        !s->segment || !s->lane_of || !s->round_of || (velocities && !s->lane_v))
         return COX_ENOMEM;
     return COX_OK;
 }
@@ -82,32 +65,19 @@ static int allocate(struct cox_simulation *s)
 int cox_simulation_create(struct cox_simulation **out, const struct cox_system *system,
                           const struct cox_settings *settings, struct cox_err *err)
 {
-    static const char *const kinds[] = {"ensemble", "fake"};
-    const struct cox_settings_simulation *m = &settings->simulation;
     *out = NULL;
     struct cox_simulation *s = cox_alloc(1, sizeof *s);
     if (!s)
         return cox_err_set(err, COX_ENOMEM, "out of memory for the simulations");
+    int rc = cox_lanes_init(&s->set, system, settings, settings->simulation.replicas,
+                            settings->simulation.threads, err);
     s->settings = settings;
     s->n_atoms = system->n_atoms;
-    s->lanes = m->replicas;
-    s->steps_per_frame = (int)lround(m->frame_ps * 1000 / m->timestep_fs);
-    s->frames_per_segment = (int)lround(m->segment_ps / m->frame_ps);
-    struct cox_engine_options options = COX_ENGINE_OPTIONS_INIT;
-    options.replicas = m->replicas;
-    options.threads = m->threads;
-    options.timestep_fs = m->timestep_fs;
-    options.temperature_K = m->temperature_K;
-    options.friction_per_ps = m->friction_per_ps;
-    options.hydrogen_mass_u = m->hydrogen_mass_u;
-    options.constrain_hydrogens = m->constrain_hydrogens;
-    options.slow_every = m->slow_every;
-    options.seed = (uint64_t)settings->seed;
-    int rc = allocate(s) ? cox_err_set(err, COX_ENOMEM, "out of memory for %d replicas of %d atoms",
-                                       s->lanes, s->n_atoms)
-                         : cox_engine_create(&s->engine, kinds[m->engine], system, &options, err);
-    if (!rc)
-        rc = cox_thermometer_init(&s->thermometer, system, m, err);
+    s->lanes = s->set.n;
+    s->frames_per_segment = s->set.frames_per_segment;
+    if (!rc && allocate(s))
+        rc = cox_err_set(err, COX_ENOMEM, "out of memory for %d replicas of %d atoms", s->lanes,
+                         s->n_atoms);
     if (rc) {
         cox_simulation_destroy(s);
         return rc;
@@ -120,15 +90,13 @@ void cox_simulation_destroy(struct cox_simulation *s)
 {
     if (!s)
         return;
-    cox_engine_destroy(s->engine);
-    cox_thermometer_deinit(&s->thermometer);
+    cox_lanes_deinit(&s->set);
     cox_free(s->lane_temperature);
     for (int i = 0; i < s->n_starts; i++)
         cox_free(s->start[i]);
-    void *blocks[] = {s->start,     s->lane,         s->x,           s->v,       s->segments,
-                      s->current,   s->lane_frames,  s->empty_blows, s->lane_x,  s->lane_v,
-                      s->lane_step, s->lane_segment, s->step,        s->time_ps, s->segment,
-                      s->lane_of,   s->round_of};
+    void *blocks[] = {s->start,   s->segments, s->current,   s->lane_frames,  s->empty_blows,
+                      s->lane_x,  s->lane_v,   s->lane_step, s->lane_segment, s->step,
+                      s->time_ps, s->segment,  s->lane_of,   s->round_of};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
     cox_free(s);
@@ -136,21 +104,7 @@ void cox_simulation_destroy(struct cox_simulation *s)
 
 struct cox_engine *cox_simulation_engine(struct cox_simulation *simulation)
 {
-    return simulation->engine;
-}
-
-static void to_double(int n, const float *from, double (*to)[3])
-{
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < 3; k++)
-            to[i][k] = (double)from[3 * i + k];
-}
-
-static void to_float(int n, const double (*from)[3], float *to)
-{
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < 3; k++)
-            to[3 * i + k] = (float)from[i][k];
+    return simulation->set.engine;
 }
 
 static int keep_starts(struct cox_simulation *s, int n, struct cox_err *err)
@@ -171,18 +125,15 @@ int cox_simulation_prepare(struct cox_simulation *s, int n_starts, const float *
                            struct cox_err *err)
 {
     int rc = keep_starts(s, n_starts, err);
-    for (int lane = 0; !rc && lane < s->lanes; lane++) {
-        to_double(s->n_atoms, starts[lane % n_starts], s->x);
-        rc = cox_engine_set_positions(s->engine, lane, (const double(*)[3])s->x, err);
-    }
+    for (int lane = 0; !rc && lane < s->lanes; lane++)
+        rc = cox_lanes_place(&s->set, lane, starts[lane % n_starts], err);
     if (!rc && s->settings->simulation.minimize_steps)
-        rc = cox_engine_minimize(s->engine, s->settings->simulation.minimize_steps, 10, err);
+        rc = cox_engine_minimize(s->set.engine, s->settings->simulation.minimize_steps, 10, err);
     for (int i = 0; !rc && i < n_starts; i++) {
         if (i < s->lanes)
-            rc = cox_engine_get_state(s->engine, i, s->x, NULL, err);
+            rc = cox_lanes_read(&s->set, i, s->start[i], NULL, NULL, err);
         else
-            to_double(s->n_atoms, starts[i], s->x);
-        to_float(s->n_atoms, (const double(*)[3])s->x, s->start[i]);
+            memcpy(s->start[i], starts[i], (size_t)s->n_atoms * 3 * sizeof(float));
     }
     return rc;
 }
@@ -191,7 +142,6 @@ int cox_simulation_prepare(struct cox_simulation *s, int n_starts, const float *
 static int open_segment(struct cox_simulation *s, int lane, int64_t id, int round,
                         const struct cox_origin *origin, struct cox_err *err)
 {
-    struct lane *l = &s->lane[lane];
     if (s->n_segments == s->segment_room) {
         struct cox_catalog_segment *more =
             cox_realloc(s->segments, (size_t)s->segment_room * 2, sizeof *more);
@@ -201,12 +151,11 @@ static int open_segment(struct cox_simulation *s, int lane, int64_t id, int roun
         s->segment_room *= 2;
     }
     struct cox_catalog_segment *segment = &s->segments[s->n_segments];
-    int rc = COX_OK;
     *segment = (struct cox_catalog_segment){
         .id = id,
         .round = round,
         .lane = lane,
-        .parent_segment = origin->continued ? l->segment : origin->parent_segment,
+        .parent_segment = origin->continued ? s->set.lane[lane].segment : origin->parent_segment,
         .parent_frame = origin->parent_frame,
         .start = origin->continued ? -1 : origin->start,
         .continued = origin->continued,
@@ -216,24 +165,9 @@ static int open_segment(struct cox_simulation *s, int lane, int64_t id, int roun
         .best_objective = NAN,
         .ancestor = -1,
     };
-    snprintf(segment->engine, sizeof segment->engine, "%s", cox_engine_version(s->engine));
-    if (!origin->continued) {
-        l->seed = cox_seed_mix((uint64_t)s->settings->seed, (uint64_t)id) >> 1;
-        if (origin->start >= 0)
-            l->start = origin->start;
-        to_double(s->n_atoms, origin->x, s->x);
-        rc = cox_engine_set_positions(s->engine, lane, (const double(*)[3])s->x, err);
-        if (!rc)
-            rc = cox_engine_set_seed(s->engine, lane, l->seed, err);
-        if (!rc && origin->v) {
-            to_double(s->n_atoms, origin->v, s->v);
-            rc = cox_engine_set_velocities(s->engine, lane, (const double(*)[3])s->v, err);
-        } else if (!rc) {
-            rc = cox_engine_draw_velocities(s->engine, lane, err);
-        }
-    }
-    segment->seed = l->seed;
-    l->segment = id;
+    snprintf(segment->engine, sizeof segment->engine, "%s", cox_engine_version(s->set.engine));
+    int rc = cox_lanes_begin(&s->set, lane, id, cox_lane_seed(s->settings, id), origin, err);
+    segment->seed = s->set.lane[lane].seed;
     s->current[lane] = s->n_segments++;
     return rc ? cox_err_wrap(err, rc, "lane %d, segment %lld", lane, (long long)id) : COX_OK;
 }
@@ -249,7 +183,7 @@ static int recover_lane(struct cox_simulation *s, int lane, const struct cox_rou
                         struct cox_err *err)
 {
     struct cox_catalog_segment *old = &s->segments[s->current[lane]];
-    const char *reason = cox_engine_lane_reason(s->engine, lane);
+    const char *reason = cox_engine_lane_reason(s->set.engine, lane);
     old->blown = true;
     snprintf(old->reason, sizeof old->reason, "%s", reason);
     cox_log(COX_LOG_WARN, "lane %d, segment %lld blew up (%s); restarted", lane, (long long)old->id,
@@ -262,7 +196,7 @@ static int recover_lane(struct cox_simulation *s, int lane, const struct cox_rou
         origin.parent_frame = -2 - frames;
         origin.x = s->lane_x + slot(s, lane, frames - 1) * (size_t)s->n_atoms * 3;
     } else {
-        origin.start = s->lane[lane].start;
+        origin.start = s->set.lane[lane].start;
         origin.x = s->start[origin.start];
     }
     s->empty_blows[lane]++;
@@ -272,23 +206,19 @@ static int recover_lane(struct cox_simulation *s, int lane, const struct cox_rou
 static int take_frame(struct cox_simulation *s, int lane, struct cox_err *err)
 {
     size_t at = slot(s, lane, s->lane_frames[lane]);
-    struct lane *l = &s->lane[lane];
-    bool velocities = s->lane_v != NULL;
-    int rc = cox_engine_get_state(s->engine, lane, s->x, s->v, err);
+    size_t floats = (size_t)s->n_atoms * 3;
+    int rc =
+        cox_lanes_read(&s->set, lane, s->lane_x + at * floats,
+                       s->lane_v ? s->lane_v + at * floats : NULL, &s->lane_temperature[at], err);
     if (rc)
         return rc;
-    to_float(s->n_atoms, (const double(*)[3])s->x, s->lane_x + at * (size_t)s->n_atoms * 3);
-    if (velocities)
-        to_float(s->n_atoms, (const double(*)[3])s->v, s->lane_v + at * (size_t)s->n_atoms * 3);
-    s->lane_temperature[at] =
-        (float)cox_thermometer_read(&s->thermometer, (const double(*)[3])s->v);
-    s->lane_step[at] = l->clock;
-    s->lane_segment[at] = (int32_t)l->segment;
+    s->lane_step[at] = s->set.lane[lane].clock;
+    s->lane_segment[at] = (int32_t)s->set.lane[lane].segment;
     s->lane_frames[lane]++;
     s->empty_blows[lane] = 0;
     struct cox_catalog_segment *segment = &s->segments[s->current[lane]];
     segment->n_frames++;
-    segment->steps += s->steps_per_frame;
+    segment->steps += s->set.steps_per_frame;
     return COX_OK;
 }
 
@@ -342,7 +272,7 @@ static void close_up(struct cox_simulation *s, const struct cox_round_start *sta
         .segment = s->segment,
         .lane = s->lane_of,
         .round = s->round_of,
-        .ns = (double)n * s->steps_per_frame * ps_per_step * 1e-3,
+        .ns = (double)n * s->set.steps_per_frame * ps_per_step * 1e-3,
     };
 }
 
@@ -360,10 +290,10 @@ int cox_simulation_round(struct cox_simulation *s, const struct cox_round_start 
     for (int f = 0; !rc && f < s->frames_per_segment; f++) {
         if (cancel && atomic_load(cancel))
             return cox_err_set(err, COX_ECANCELLED, "interrupted");
-        rc = cox_engine_step(s->engine, s->steps_per_frame, err);
+        rc = cox_engine_step(s->set.engine, s->set.steps_per_frame, err);
         for (int lane = 0; !rc && lane < s->lanes; lane++) {
-            s->lane[lane].clock += s->steps_per_frame;
-            if (cox_engine_lane_state(s->engine, lane) == COX_LANE_OK)
+            s->set.lane[lane].clock += s->set.steps_per_frame;
+            if (cox_engine_lane_state(s->set.engine, lane) == COX_LANE_OK)
                 rc = take_frame(s, lane, err);
             else
                 rc = recover_lane(s, lane, start, err);
@@ -378,23 +308,21 @@ int cox_simulation_round(struct cox_simulation *s, const struct cox_round_start 
 
 size_t cox_simulation_lane_size(const struct cox_simulation *s)
 {
-    return sizeof(struct lane) + cox_engine_lane_size(s->engine);
+    return cox_lanes_size(&s->set);
 }
 
 int cox_simulation_save_lane(struct cox_simulation *s, int lane, void *bytes, struct cox_err *err)
 {
-    memcpy(bytes, &s->lane[lane], sizeof(struct lane));
-    return cox_engine_save_lane(s->engine, lane, (char *)bytes + sizeof(struct lane), err);
+    return cox_lanes_save(&s->set, lane, bytes, err);
 }
 
 int cox_simulation_restore_lane(struct cox_simulation *s, int lane, const void *bytes,
                                 struct cox_err *err)
 {
-    memcpy(&s->lane[lane], bytes, sizeof(struct lane));
-    return cox_engine_restore_lane(s->engine, lane, (const char *)bytes + sizeof(struct lane), err);
+    return cox_lanes_restore(&s->set, lane, bytes, err);
 }
 
 int64_t cox_simulation_lane_segment(const struct cox_simulation *s, int lane)
 {
-    return s->lane[lane].segment;
+    return s->set.lane[lane].segment;
 }

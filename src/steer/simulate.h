@@ -10,21 +10,11 @@
 
 #include "cox/engine.h"
 #include "cox/err.h"
+#include "steer/lane.h"
 #include "steer/settings.h"
 #include "store/catalog.h"
 
 struct cox_simulation;
-
-/* Where a lane's next segment begins. */
-struct cox_origin {
-    bool continued;         /* goes on as it stands; nothing else is looked at */
-    int64_t parent_segment; /* of a restart from a frame */
-    int64_t parent_frame;
-    int64_t start;  /* of a start structure, when parent_frame is -1 */
-    const float *x; /* [n_atoms][3], nm; borrowed for the call */
-    const float *v; /* nm/ps; NULL: drawn */
-    bool steered;   /* the agent had a say in this lane */
-};
 
 /* What one round left behind; valid until the next round. Frames stand lane by lane, in the order
  * in which they are to be stored; frame i of the block gets the id first_frame + i. */
