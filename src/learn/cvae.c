@@ -135,7 +135,7 @@ static int make_workspace(struct cox_cvae *c, struct cox_err *err)
 {
     const size_t batch = (size_t)c->options.batch, flat = (size_t)c->flat,
                  dense = (size_t)c->options.dense, latent = (size_t)c->options.latent,
-                 threads = (size_t)(c->team ? cox_team_threads(c->team) : 1),
+                 threads = (size_t)c->threads,
                  span = (size_t)(cox_conv_chain_span(c->encoder) + cox_conv_chain_span(c->decoder)),
                  encoder = cox_conv_chain_tape_floats(c->encoder),
                  decoder = cox_conv_chain_tape_floats(c->decoder);
@@ -194,6 +194,7 @@ int cox_cvae_create(struct cox_cvae **out, int size, const struct cox_cvae_optio
     c->options = *o;
     c->size = size;
     c->team = team;
+    c->threads = team ? cox_team_threads(team) : 1;
     c->kernels = cox_elementwise_kernels_get(o->isa, err);
     c->optimizer = (struct cox_optimizer){
         .kind = o->optimizer == COX_CVAE_ADAM ? COX_OPTIMIZER_ADAM : COX_OPTIMIZER_RMSPROP,
@@ -216,6 +217,31 @@ int cox_cvae_create(struct cox_cvae **out, int size, const struct cox_cvae_optio
     c->options.isa = c->kernels->isa;
     cox_params_draw(c->params, o->seed);
     *out = c;
+    return COX_OK;
+}
+
+static int grow_block(float **block, int n, size_t floats)
+{
+    float *bigger = cox_realloc(*block, (size_t)n, floats * sizeof(float));
+    if (!bigger)
+        return COX_ENOMEM;
+    *block = bigger;
+    return COX_OK;
+}
+
+int cox_cvae_set_team(struct cox_cvae *c, struct cox_team *team, struct cox_err *err)
+{
+    const int threads = team ? cox_team_threads(team) : 1;
+    const size_t encoder = cox_conv_chain_tape_floats(c->encoder),
+                 decoder = cox_conv_chain_tape_floats(c->decoder);
+    /* new bytes are zero: the borders of a tape's maps, as at creation */
+    if (threads > c->threads && (grow_block(&c->decoder_tapes, threads, decoder) ||
+                                 grow_block(&c->decoder_gradient_tapes, threads, decoder) ||
+                                 grow_block(&c->encoder_gradient_tapes, threads, encoder)))
+        return cox_err_set(err, COX_ENOMEM, "CVAE: out of memory for %d threads", threads);
+    if (threads > c->threads)
+        c->threads = threads;
+    c->team = team;
     return COX_OK;
 }
 

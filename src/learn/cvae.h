@@ -86,6 +86,9 @@ struct cox_cvae_fit_options {
     bool keep_best; /* end with the weights of the best validation loss, not the last */
     /* After each epoch, on the calling thread; may be NULL. */
     void (*progress)(void *user, const struct cox_cvae_epoch *epoch);
+    /* Before each batch, on the calling thread; may be NULL. Anything but 0 ends the fit with that
+     * status, the weights as trained so far. It may wait, and may call cox_cvae_set_team. */
+    int (*pulse)(void *user, struct cox_err *err);
     void *user;
     const atomic_int *cancel;       /* NULL, or: non-zero ends the fit with COX_ECANCELLED */
     struct cox_cvae_epoch *history; /* NULL, or room for `epochs` entries, owned by the caller */
@@ -93,7 +96,7 @@ struct cox_cvae_fit_options {
 #define COX_CVAE_FIT_OPTIONS_INIT                                                                 \
     {                                                                                             \
         .epochs = 20, .valid_fraction = 0.2, .patience = 0, .keep_best = false, .progress = NULL, \
-        .user = NULL, .cancel = NULL, .history = NULL                                             \
+        .pulse = NULL, .user = NULL, .cancel = NULL, .history = NULL                              \
     }
 
 struct cox_cvae_result {
@@ -110,6 +113,11 @@ struct cox_cvae_result {
 int cox_cvae_create(struct cox_cvae **out, int size, const struct cox_cvae_options *options,
                     struct cox_team *team, struct cox_err *err) COX_MUST_CHECK;
 void cox_cvae_destroy(struct cox_cvae *cvae);
+
+/* From now on works with another team (borrowed, NULL: the calling thread); results do not depend
+ * on it. Between two calls, or from a fit's `pulse`. */
+int cox_cvae_set_team(struct cox_cvae *cvae, struct cox_team *team,
+                      struct cox_err *err) COX_MUST_CHECK;
 
 /* Trains from the present weights and optimiser state: calling it again, or after cox_cvae_load, is
  * a warm start. `options` NULL: the defaults; `result` may be NULL. Needs at least one training

@@ -158,6 +158,9 @@ static int train_epoch(struct fit *f, struct cox_cvae_epoch *e, struct cox_err *
         double loss, kl;
         if (cancelled(f))
             return cox_err_set(err, COX_ECANCELLED, "CVAE: training was stopped");
+        int rc = f->options->pulse ? f->options->pulse(f->options->user, err) : COX_OK;
+        if (rc)
+            return rc;
         pass.n = fill_batch(f, f->order, f->n_train, first);
         pass.first_stream = (uint64_t)c->optimizer.steps * (uint64_t)c->options.batch;
         cox_cvae_pack(c, true);

@@ -26,6 +26,7 @@ struct cox_cvae {
     int flat; /* height · width · channels of the last encoder map */
 
     /* Workspace for options.batch = B maps, sized once. */
+    int threads;                   /* that there are workspaces for */
     float *tapes;                  /* [B][encoder tape] */
     float *decoder_tapes;          /* [threads][decoder tape], also for its gradient: */
     float *decoder_gradient_tapes; /* [threads] */

@@ -204,6 +204,47 @@ static void test_cancel(void **state)
 }
 
 /* A learning rate that must blow up: an error, and the model as it was. */
+struct juggler {
+    struct cox_cvae *cvae;
+    struct cox_team *teams[3]; /* the last NULL */
+    int calls, stop_at;
+};
+
+static int juggle(void *user, struct cox_err *err)
+{
+    struct juggler *j = user;
+    if (j->calls == j->stop_at)
+        return cox_err_set(err, COX_ECANCELLED, "enough");
+    return cox_cvae_set_team(j->cvae, j->teams[j->calls++ % 3], err);
+}
+
+/* A pulse comes before every batch; the team may change there without changing a bit. */
+static void test_teams_may_change_during_a_fit(void **state)
+{
+    struct cox_cvae_options o = small_options();
+    struct cox_cvae *plain = make(&o);
+    struct juggler j = {.cvae = make(&o), .stop_at = -1};
+    struct cox_err err = COX_ERR_INIT;
+    struct cox_cvae_fit_options f = epochs(2);
+    (void)state;
+    assert_int_equal(cox_team_create(&j.teams[0], 3, &err), 0);
+    assert_int_equal(cox_team_create(&j.teams[1], 2, &err), 0);
+    assert_int_equal(cox_cvae_fit(plain, &maps, &f, NULL, &err), 0);
+    f.pulse = juggle;
+    f.user = &j;
+    assert_int_equal(cox_cvae_fit(j.cvae, &maps, &f, NULL, &err), 0);
+    assert_int_equal(j.calls, 2 * 5); /* 72 maps in batches of 16 */
+    same_model(plain, j.cvae);
+    j.stop_at = 12;
+    int64_t before = cox_cvae_steps(j.cvae);
+    assert_int_equal(cox_cvae_fit(j.cvae, &maps, &f, NULL, &err), COX_ECANCELLED);
+    assert_int_equal(cox_cvae_steps(j.cvae), before + 2);
+    cox_cvae_destroy(plain);
+    cox_cvae_destroy(j.cvae);
+    cox_team_destroy(j.teams[0]);
+    cox_team_destroy(j.teams[1]);
+}
+
 static void test_divergence_is_an_error(void **state)
 {
     struct cox_cvae_options o = small_options();
@@ -331,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_bad_checkpoints_are_refused),
         cmocka_unit_test(test_steps_do_not_allocate),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_teams_may_change_during_a_fit),
         cmocka_unit_test(test_divergence_is_an_error),
         cmocka_unit_test(test_patience_and_keep_best),
         cmocka_unit_test(test_wrong_options_are_named),

@@ -123,6 +123,7 @@ void cox_frames_deinit(struct cox_frames *frames)
     cox_free(frames->state);
     cox_free(frames->reuse);
     cox_free(frames->leader);
+    cox_free(frames->leader_pairs);
     cox_free(frames->population);
     *frames = (struct cox_frames){0};
 }
@@ -151,12 +152,27 @@ static int reserve(struct cox_frames *f, int64_t n, struct cox_err *err)
         grow((void **)&f->lane, c, sizeof(int32_t)) ||
         grow((void **)&f->round, c, sizeof(int32_t)) ||
         grow((void **)&f->state, c, sizeof(int32_t)) ||
-        grow((void **)&f->reuse, c, sizeof(int32_t)) ||
-        grow((void **)&f->leader, c, sizeof(int64_t)) ||
-        grow((void **)&f->population, c, sizeof(int32_t)))
+        grow((void **)&f->reuse, c, sizeof(int32_t)))
         return cox_err_set(err, COX_ENOMEM, "out of memory for the features of %lld frames",
                            (long long)capacity);
     f->capacity = capacity;
+    return COX_OK;
+}
+
+/* Room for n states; before any frame is appended, so that a failure leaves all as it was. */
+static int reserve_states(struct cox_frames *f, int64_t n, struct cox_err *err)
+{
+    if (n <= f->state_capacity)
+        return COX_OK;
+    int64_t capacity = f->state_capacity ? f->state_capacity : 64;
+    while (capacity < n)
+        capacity += capacity / 2;
+    size_t c = (size_t)capacity;
+    if (capacity > INT32_MAX || grow((void **)&f->leader, c, sizeof(int64_t)) ||
+        grow((void **)&f->leader_pairs, c, (size_t)f->n_pairs * sizeof(float)) ||
+        grow((void **)&f->population, c, sizeof(int32_t)))
+        return cox_err_set(err, COX_ENOMEM, "out of memory for %lld states", (long long)capacity);
+    f->state_capacity = (int)capacity;
     return COX_OK;
 }
 
@@ -168,7 +184,7 @@ struct feature_job {
 
 #define BLOCK 16
 
-static void pack_map(struct cox_frames *f, const float *pairs, uint8_t *bits)
+static void pack_map(const struct cox_frames *f, const float *pairs, uint8_t *bits)
 {
     int d = f->points.n;
     float cutoff = (float)f->cutoff_nm;
@@ -211,7 +227,7 @@ static void assign_state(struct cox_frames *f, int64_t frame)
 {
     const float *pairs = f->pairs + frame * f->n_pairs;
     for (int s = f->n_states - 1; s >= 0; s--) {
-        const float *leader = f->pairs + f->leader[s] * f->n_pairs;
+        const float *leader = f->leader_pairs + (size_t)s * (size_t)f->n_pairs;
         if (cox_pair_rms((size_t)f->n_pairs, pairs, leader) <= f->state_radius_nm) {
             f->state[frame] = s;
             f->population[s]++;
@@ -220,6 +236,8 @@ static void assign_state(struct cox_frames *f, int64_t frame)
     }
     f->state[frame] = f->n_states;
     f->leader[f->n_states] = frame;
+    memcpy(f->leader_pairs + (size_t)f->n_states * (size_t)f->n_pairs, pairs,
+           (size_t)f->n_pairs * sizeof *pairs);
     f->population[f->n_states++] = 1;
 }
 
@@ -228,6 +246,8 @@ int cox_frames_append(struct cox_frames *frames, int n, const float *x, const in
                       struct cox_err *err)
 {
     int rc = reserve(frames, frames->n + n, err);
+    if (!rc)
+        rc = reserve_states(frames, (int64_t)frames->n_states + n, err);
     if (rc)
         return rc;
     struct feature_job job = {frames, x, n};
@@ -241,6 +261,63 @@ int cox_frames_append(struct cox_frames *frames, int n, const float *x, const in
         assign_state(frames, row);
     }
     frames->n += n;
+    return COX_OK;
+}
+
+static void forget(void *array, int64_t dropped, int64_t n, size_t size)
+{
+    char *rows = array;
+    memmove(rows, rows + (size_t)dropped * size, (size_t)(n - dropped) * size);
+}
+
+void cox_frames_drop(struct cox_frames *f, int64_t n)
+{
+    if (n <= 0)
+        return;
+    forget(f->pairs, n, f->n, (size_t)f->n_pairs * sizeof(float));
+    forget(f->maps, n, f->n, f->map_bytes);
+    forget(f->values, n, f->n, (size_t)f->n_observables * sizeof(float));
+    forget(f->segment, n, f->n, sizeof(int32_t));
+    forget(f->lane, n, f->n, sizeof(int32_t));
+    forget(f->round, n, f->n, sizeof(int32_t));
+    forget(f->state, n, f->n, sizeof(int32_t));
+    forget(f->reuse, n, f->n, sizeof(int32_t));
+    for (int s = 0; s < f->n_states; s++)
+        f->leader[s] -= n;
+    f->n -= n;
+}
+
+struct map_job {
+    const struct cox_frames *frames;
+    const float *x;
+    uint8_t *maps;
+    float *pairs; /* [n][n_pairs] */
+    int n;
+};
+
+static void map_block(void *user, int item, int thread)
+{
+    const struct map_job *job = user;
+    const struct cox_frames *f = job->frames;
+    size_t stride = (size_t)f->system->n_atoms * 3;
+    (void)thread;
+    for (int i = item * BLOCK; i < job->n && i < (item + 1) * BLOCK; i++) {
+        const float(*x)[3] = (const float(*)[3])(job->x + stride * (size_t)i);
+        float *pairs = job->pairs + (size_t)i * (size_t)f->n_pairs;
+        cox_pair_distances(f->points.n, f->points.atom, x, pairs);
+        pack_map(f, pairs, job->maps + (size_t)i * f->map_bytes);
+    }
+}
+
+int cox_frames_maps(const struct cox_frames *frames, int n, const float *x, uint8_t *maps,
+                    struct cox_team *team, struct cox_err *err)
+{
+    struct map_job job = {.frames = frames, .x = x, .maps = maps, .n = n};
+    job.pairs = cox_alloc((size_t)n, (size_t)frames->n_pairs * sizeof *job.pairs);
+    if (!job.pairs)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for the distances of %d frames", n);
+    cox_team_run(team, (n + BLOCK - 1) / BLOCK, map_block, &job);
+    cox_free(job.pairs);
     return COX_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the learner and the agent know of every frame of a run, in memory: the selected points, the
  * contact map, the observables, and the state that the frame belongs to. Row i is frame i of the
- * frames file. Coordinates of all atoms stay on disk.
+ * frames file, as long as nothing was dropped. Coordinates of all atoms stay on disk.
  *
  * States: regular-space (leader) clustering in distance-RMS: a frame farther than `state_radius_nm`
  * from every leader founds a new state. Depends on the order of frames only. */
@@ -47,8 +47,9 @@ struct cox_frames {
 
     /* the states */
     int n_states, state_capacity;
-    int64_t *leader;     /* [n_states] frame */
-    int32_t *population; /* [n_states] */
+    int64_t *leader;     /* [n_states] row; negative: it was dropped */
+    float *leader_pairs; /* [n_states][n_pairs] */
+    int32_t *population; /* [n_states] frames, dropped ones too */
 };
 
 /* Loads the reference, resolves selections and observables. Errors carry the place in the file
@@ -63,6 +64,11 @@ void cox_frames_deinit(struct cox_frames *frames);
 int cox_frames_append(struct cox_frames *frames, int n, const float *x, const int32_t *segment,
                       const int32_t *lane, const int32_t *round, struct cox_team *team,
                       struct cox_err *err) COX_MUST_CHECK;
+/* Forgets the oldest n frames: row i becomes row i − n. Their states and populations stay. */
+void cox_frames_drop(struct cox_frames *frames, int64_t n);
+/* Only the contact maps of n frames x[n][n_atoms][3], into maps[n][map_bytes]; appends nothing. */
+int cox_frames_maps(const struct cox_frames *frames, int n, const float *x, uint8_t *maps,
+                    struct cox_team *team, struct cox_err *err) COX_MUST_CHECK;
 /* Distance RMS between two frames, Å. */
 double cox_frames_distance_A(const struct cox_frames *frames, int64_t a, int64_t b);
 /* Value of a column; NaN when the column is -1. */
