@@ -8,8 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-
-#define FIXED_COLUMNS 3
+#include "steer/columns.h"
 
 int cox_record_path(const struct cox_record *record, const char *name, char *out,
                     struct cox_err *err)
@@ -17,39 +16,18 @@ int cox_record_path(const struct cox_record *record, const char *name, char *out
     return cox_path_join(out, PATH_MAX, record->directory, name, err);
 }
 
-static void name_column(struct cox_traj_column *column, const char *name, enum cox_traj_type type)
-{
-    *column = (struct cox_traj_column){.type = type};
-    snprintf(column->name, sizeof column->name, "%s", name);
-    const char *end = strchr(name, '(');
-    int n = end ? (int)(end - name) : (int)strlen(name);
-    if (n > 2 && !strncmp(name + n - 2, "_A", 2))
-        snprintf(column->unit, sizeof column->unit, "Angstrom");
-    else if (n > 4 && !strncmp(name + n - 4, "_deg", 4))
-        snprintf(column->unit, sizeof column->unit, "degree");
-}
-
 static int create_traj(struct cox_record *record, const struct cox_system *system,
                        const struct cox_frames *frames, bool velocities, struct cox_err *err)
 {
-    struct cox_traj_column columns[FIXED_COLUMNS + COX_FRAMES_MAX_OBSERVABLES + 1];
+    struct cox_traj_column columns[COX_COLUMNS_MAX];
     char path[PATH_MAX];
     int rc = cox_record_path(record, "frames-0.h5", path, err);
     if (rc)
         return rc;
-    name_column(&columns[0], "segment", COX_TRAJ_I32);
-    name_column(&columns[1], "lane", COX_TRAJ_I32);
-    name_column(&columns[2], "round", COX_TRAJ_I32);
-    for (int i = 0; i < frames->n_observables; i++)
-        name_column(&columns[FIXED_COLUMNS + i], cox_observable_name(frames->observable[i]),
-                    COX_TRAJ_F32);
-    struct cox_traj_column *last = &columns[FIXED_COLUMNS + frames->n_observables];
-    name_column(last, "temperature_K", COX_TRAJ_F32);
-    snprintf(last->unit, sizeof last->unit, "K");
     struct cox_traj_options options = COX_TRAJ_OPTIONS_INIT;
     options.velocities = velocities;
     options.columns = columns;
-    options.n_columns = FIXED_COLUMNS + frames->n_observables + 1;
+    options.n_columns = cox_columns(frames, false, columns);
     options.author = "cox run";
     return cox_traj_create(&record->traj, path, system, &options, err);
 }
@@ -156,18 +134,17 @@ static int append_frames(struct cox_record *record, const struct cox_block *bloc
 {
     int m = frames->n_observables;
     int n = block->n_frames;
-    const void *columns[FIXED_COLUMNS + COX_FRAMES_MAX_OBSERVABLES + 1] = {
-        block->segment, block->lane, block->round};
+    const void *columns[COX_COLUMNS_MAX] = {block->segment, block->lane, block->round};
     float *values = cox_alloc((size_t)n * (size_t)(m + 1), sizeof *values);
     if (!values)
         return cox_err_set(err, COX_ENOMEM, "out of memory storing %d frames", n);
     int64_t first = frames->n - n;
     for (int k = 0; k < m; k++) {
-        columns[FIXED_COLUMNS + k] = values + (size_t)k * (size_t)n;
+        columns[COX_COLUMN_VALUES + k] = values + (size_t)k * (size_t)n;
         for (int i = 0; i < n; i++)
             values[(size_t)k * (size_t)n + (size_t)i] = frames->values[(first + i) * m + k];
     }
-    columns[FIXED_COLUMNS + m] = block->temperature_K;
+    columns[COX_COLUMN_VALUES + m] = block->temperature_K;
     struct cox_traj_block rows = {.n = n,
                                   .step = block->step,
                                   .time_ps = block->time_ps,
