@@ -12,6 +12,7 @@ enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERR
     X(md, "md", "plain molecular dynamics, and how fast it is")                    \
     X(run, "run", "a steered ensemble: fold a protein, explore a landscape")       \
     X(resume, "resume", "go on with an interrupted run")                           \
+    X(status, "status", "what a run is doing, from another terminal")              \
     X(export, "export", "frames of a run as DCD, XTC or PDB for viewers")          \
     X(lineage, "lineage", "the pathway from a start structure to a frame")         \
     X(report, "report", "the report of a run, as one HTML page")                   \
