@@ -33,16 +33,17 @@ struct cox_hub;
 struct cox_link;
 
 /* Binds. `endpoint`: "ipc" (a fresh private folder is made and removed with the hub), "tcp" (every
- * interface, a free port), or a full ZeroMQ endpoint. `keys` NULL: no encryption, allowed for ipc
- * only. */
+ * interface, a free port), or a full ZeroMQ endpoint ("tcp://10.0.0.1:*"). `keys` are used for tcp,
+ * which is always encrypted (COX_EINVAL without); ipc relies on its private folder and never is. */
 int cox_hub_create(struct cox_hub **out, const char *endpoint, const struct cox_keys *keys,
                    struct cox_err *err) COX_MUST_CHECK;
 void cox_hub_destroy(struct cox_hub *hub);
 /* What workers connect to: "ipc:///…", or "tcp://HOST:PORT" with this host's name. */
 const char *cox_hub_endpoint(const struct cox_hub *hub);
 /* The next message; *message owned by the caller, `peer` filled with its sender's name. NULL in
- * *message after `timeout_s` (0: only what is there; negative: no limit) or when one of the `n_fds`
- * descriptors became readable first. Malformed messages are dropped, logged, and counted. */
+ * *message after `timeout_s` (0: only what is there; negative: no limit), when one of the `n_fds`
+ * (at most 15) descriptors became readable first, or when a signal came. Malformed messages are
+ * dropped, logged, and counted. */
 int cox_hub_receive(struct cox_hub *hub, double timeout_s, const int *fds, int n_fds,
                     struct cox_message **message, char peer[COX_PEER_SIZE],
                     struct cox_err *err) COX_MUST_CHECK;
