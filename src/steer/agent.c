@@ -146,7 +146,12 @@ static void fill(struct work *w)
     }
 }
 
-/* The lanes to restart, the least promising first. */
+static bool is_urgent(const struct cox_agent_input *in, int lane)
+{
+    return in->urgent && in->urgent[lane];
+}
+
+/* The lanes to restart: the urgent ones, then the others, each the least promising first. */
 static int choose_lanes(struct work *w, int *lanes, struct cox_err *err)
 {
     const struct cox_agent_input *in = w->in;
@@ -169,10 +174,17 @@ static int choose_lanes(struct work *w, int *lanes, struct cox_err *err)
         c[n++] = w->all[frame - w->first];
     }
     rank(in, c, n);
+    int urgent = 0;
+    for (int i = n - 1; i >= 0; i--)
+        if (is_urgent(in, lane_of[c[i].frame - w->first]))
+            lanes[urgent++] = lane_of[c[i].frame - w->first];
     if (wanted > n)
         wanted = n;
-    for (int i = 0; i < wanted; i++)
-        lanes[i] = lane_of[c[n - 1 - i].frame - w->first];
+    if (wanted < urgent)
+        wanted = urgent;
+    for (int i = n - 1, k = urgent; k < wanted; i--)
+        if (!is_urgent(in, lane_of[c[i].frame - w->first]))
+            lanes[k++] = lane_of[c[i].frame - w->first];
     cox_free(c);
     cox_free(lane_of);
     return wanted;
@@ -197,7 +209,8 @@ static void pick(struct work *w, const int *lanes, int wanted, int n_best,
         int64_t frame = w->best[i].frame;
         if (f->reuse[frame] >= in->settings->max_reuse || !far_from_picks(in, result, frame))
             continue;
-        f->reuse[frame]++;
+        if (!in->offers)
+            f->reuse[frame]++;
         result->picks[result->n_picks] = (struct cox_pick){.lane = lanes[result->n_picks],
                                                            .frame = frame,
                                                            .score = w->best[i].score,

@@ -34,6 +34,8 @@ struct cox_agent_input {
     int n_latent;
     int lanes;
     const int64_t *last_frame; /* [lanes] newest frame of each lane, -1: none */
+    const bool *urgent;        /* [lanes] restart these first, whatever the share; NULL: none */
+    bool offers;               /* picks are offers: the caller counts reuse once they are taken */
     uint64_t seed;             /* of this round */
     struct cox_team *team;
 };
@@ -46,8 +48,8 @@ struct cox_agent_result {
     double eps;             /* DBSCAN's radius, 0 otherwise */
 };
 
-/* Fills result->picks (room for `lanes`, given by the caller) and counts the reuse of the frames it
- * picks. Deterministic. */
+/* Fills result->picks (room for `lanes`, given by the caller), urgent lanes first, and counts the
+ * reuse of the frames it picks, unless they are only offers. Deterministic. */
 int cox_agent_decide(struct cox_agent_result *result, const struct cox_agent_input *input,
                      struct cox_err *err) COX_MUST_CHECK;
 /* The lanes that are never touched are the last ones: how many. */

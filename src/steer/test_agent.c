@@ -220,6 +220,35 @@ static void random_order_is_seeded_and_stays_among_the_best(void **state)
     assert_true(shuffled);
 }
 
+static void urgent_lanes_come_first_and_offers_are_not_counted(void **state)
+{
+    struct world w;
+    bool urgent[LANES] = {[2] = true, [5] = true};
+    (void)state;
+    build(&w);
+    struct cox_agent_result r = {.picks = w.picks};
+    struct cox_agent_input input = {.settings = &w.settings,
+                                    .frames = &w.frames,
+                                    .lanes = LANES,
+                                    .last_frame = w.last,
+                                    .urgent = urgent,
+                                    .offers = true};
+    struct cox_err err = COX_ERR_INIT;
+    assert_int_equal(cox_agent_decide(&r, &input, &err), 0);
+    const int lanes[] = {5, 2, 7, 6};
+    assert_int_equal(r.n_picks, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(r.picks[i].lane, lanes[i]);
+        assert_int_equal(w.reuse[r.picks[i].frame], 0);
+    }
+    w.settings.restart = 0; /* the share does not hold them back */
+    assert_int_equal(cox_agent_decide(&r, &input, &err), 0);
+    assert_int_equal(r.n_picks, 2);
+    w.settings.unsteered = 1; /* but nobody touches an unsteered lane */
+    assert_int_equal(cox_agent_decide(&r, &input, &err), 0);
+    assert_int_equal(r.n_picks, 0);
+}
+
 static void memory_may_run_out_at_any_point(void **state)
 {
     struct world w;
@@ -254,6 +283,7 @@ int main(void)
         cmocka_unit_test(outliers_are_the_only_candidates),
         cmocka_unit_test(only_the_window_counts),
         cmocka_unit_test(random_order_is_seeded_and_stays_among_the_best),
+        cmocka_unit_test(urgent_lanes_come_first_and_offers_are_not_counted),
         cmocka_unit_test(memory_may_run_out_at_any_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
