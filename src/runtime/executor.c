@@ -47,9 +47,18 @@ double cox_executor_now(const struct cox_executor *executor)
     return executor->ops->now(executor);
 }
 
-/* A task that no amount of waiting makes startable. */
-static int check_task(const struct cox_executor *executor, const struct cox_task *task,
-                      struct cox_err *err)
+int cox_resources_check(const struct cox_resources *resources, struct cox_err *err)
+{
+    if (resources->cores < 0 || resources->accelerators < 0 || !(resources->memory_gb >= 0) ||
+        !isfinite(resources->memory_gb))
+        return cox_err_set(err, COX_EINVAL,
+                           "cores (%d), memory_gb (%g) and accelerators (%d) must be >= 0",
+                           resources->cores, resources->memory_gb, resources->accelerators);
+    return COX_OK;
+}
+
+int cox_executor_check(const struct cox_executor *executor, const struct cox_task *task,
+                       struct cox_err *err)
 {
     const struct cox_resources *total = &executor->total;
     if (!task->argv || !task->argv[0] || !task->argv[0][0])
@@ -58,12 +67,10 @@ static int check_task(const struct cox_executor *executor, const struct cox_task
         if (!strchr(*e, '=') || **e == '=')
             return cox_err_set(err, COX_EINVAL, "task '%s': environment '%s' is not KEY=value",
                                task->name, *e);
-    if (task->cores < 0 || task->accelerators < 0 || !(task->memory_gb >= 0) ||
-        !isfinite(task->memory_gb))
-        return cox_err_set(err, COX_EINVAL,
-                           "task '%s': cores (%d), memory_gb (%g) and accelerators (%d) must be >= "
-                           "0",
-                           task->name, task->cores, task->memory_gb, task->accelerators);
+    int rc = cox_resources_check(
+        &(struct cox_resources){task->cores, task->memory_gb, task->accelerators}, err);
+    if (rc)
+        return cox_err_wrap(err, rc, "task '%s'", task->name);
     if (task->cores > total->cores)
         return cox_err_set(err, COX_EINVAL, "task '%s' wants %d cores, there are %d", task->name,
                            task->cores, total->cores);
@@ -76,12 +83,12 @@ static int check_task(const struct cox_executor *executor, const struct cox_task
     return COX_OK;
 }
 
-static bool fits(const struct cox_executor *executor, const struct cox_task *task)
+bool cox_executor_fits(const struct cox_executor *executor, const struct cox_held *needs)
 {
     const struct cox_resources *have = &executor->free_now;
-    return task->cores <= have->cores && task->accelerators <= have->accelerators &&
+    return needs->cores <= have->cores && needs->accelerators <= have->accelerators &&
            (!(executor->total.memory_gb > 0) ||
-            task->memory_gb <= have->memory_gb + MEMORY_SLACK_GB);
+            needs->memory_gb <= have->memory_gb + MEMORY_SLACK_GB);
 }
 
 int cox_executor_start(struct cox_executor *executor, const struct cox_task *task, int64_t epoch,
@@ -89,8 +96,9 @@ int cox_executor_start(struct cox_executor *executor, const struct cox_task *tas
 {
     *handle = -1;
     *placement = (struct cox_placement){.host = "localhost", .first_core = -1};
-    int rc = check_task(executor, task, err);
-    if (rc || !fits(executor, task))
+    struct cox_held needs = cox_held_of(task);
+    int rc = cox_executor_check(executor, task, err);
+    if (rc || !cox_executor_fits(executor, &needs))
         return rc;
     rc = executor->ops->start(executor, task, epoch, handle, placement, err);
     if (rc) {
@@ -119,6 +127,8 @@ int cox_executor_wait(struct cox_executor *executor, double timeout_s, int64_t *
     int rc = executor->ops->wait(executor, timeout_s, handle, end, &held, err);
     if (rc || *handle < 0)
         return rc;
+    if (end->ended_s == 0)
+        end->ended_s = cox_executor_now(executor);
     executor->free_now.cores += held.cores;
     executor->free_now.memory_gb += held.memory_gb;
     executor->free_now.accelerators += held.accelerators;

@@ -25,7 +25,8 @@ struct cox_executor_ops {
     int (*start)(struct cox_executor *executor, const struct cox_task *task, int64_t epoch,
                  int64_t *handle, struct cox_placement *placement, struct cox_err *err);
     void (*stop)(struct cox_executor *executor, int64_t handle, bool force);
-    /* As cox_executor_wait; *held is what the ended attempt had. `end` comes zeroed. */
+    /* As cox_executor_wait; *held is what the ended attempt had. `end` comes zeroed; ended_s may
+     * stay so: then it is now. */
     int (*wait)(struct cox_executor *executor, double timeout_s, int64_t *handle,
                 struct cox_task_end *end, struct cox_held *held, struct cox_err *err);
     int (*fd)(const struct cox_executor *executor);
@@ -42,6 +43,13 @@ struct cox_executor {
 /* Sets ops, total and free_now. */
 void cox_executor_init(struct cox_executor *executor, const struct cox_executor_ops *ops,
                        const struct cox_resources *total);
+/* Refuses negative or not finite numbers. */
+int cox_resources_check(const struct cox_resources *resources, struct cox_err *err) COX_MUST_CHECK;
+/* COX_EINVAL: a task that no amount of waiting makes startable. */
+int cox_executor_check(const struct cox_executor *executor, const struct cox_task *task,
+                       struct cox_err *err) COX_MUST_CHECK;
+/* What it takes is free now. */
+bool cox_executor_fits(const struct cox_executor *executor, const struct cox_held *needs);
 /* What a task takes. */
 struct cox_held cox_held_of(const struct cox_task *task);
 

@@ -33,6 +33,7 @@ struct cox_task_end {
     bool ok;          /* exit code 0 */
     int code;         /* exit code, -1 when killed by a signal */
     int signal;       /* 0: none */
+    double ended_s;   /* executor's clock, as near as it knows */
     bool lost;        /* the executor lost sight of it (a node died, preemption) */
     char reason[160]; /* "exit code 3", "killed by signal 9 (SIGKILL)", "hung: no heartbeat for 61
                          s", with the last line of its log where there is one */
