@@ -27,15 +27,26 @@ struct cox_stream_frame {
     const float *values; /* [n_values], the columns that the run file lists, in order */
 };
 
+#define COX_FRAME_HEADER_MAX 512 /* bytes of a header, at most */
+
+/* Where a frame stands in its producer's stream. */
+struct cox_stream_stamp {
+    uint64_t sequence; /* 1, 2, 3 … of this attempt */
+    uint64_t first;    /* everything before this one is acknowledged */
+    int64_t epoch;     /* of the attempt */
+};
+
 /* Bytes of the raw part. */
 size_t cox_stream_frame_bytes(const struct cox_stream_frame *frame);
+/* Writes the raw part, cox_stream_frame_bytes long. */
+void cox_stream_frame_copy(const struct cox_stream_frame *frame, void *raw);
 /* Packs the header into `to` (room for `size` bytes); *length is what it took. */
-int cox_stream_frame_pack(const struct cox_stream_frame *frame, uint64_t sequence, int64_t epoch,
-                          void *to, size_t size, size_t *length,
-                          struct cox_err *err) COX_MUST_CHECK;
+int cox_stream_frame_pack(const struct cox_stream_frame *frame,
+                          const struct cox_stream_stamp *stamp, void *to, size_t size,
+                          size_t *length, struct cox_err *err) COX_MUST_CHECK;
 /* Reads a header and points x, v and values into `raw` (4-byte aligned, borrowed). Refuses sizes
  * that do not fit `raw_length`, versions other than ours, numbers out of range. */
-int cox_stream_frame_unpack(struct cox_stream_frame *frame, uint64_t *sequence, int64_t *epoch,
+int cox_stream_frame_unpack(struct cox_stream_frame *frame, struct cox_stream_stamp *stamp,
                             const void *header, size_t header_length, const void *raw,
                             size_t raw_length, struct cox_err *err) COX_MUST_CHECK;
 

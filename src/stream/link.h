@@ -54,8 +54,10 @@ int cox_hub_send(struct cox_hub *hub, const char *peer, struct cox_message *mess
 /* Malformed messages and refused strangers so far. */
 int cox_hub_refused(const struct cox_hub *hub);
 
-/* `name`: "sim-3"; a new connection of the same name takes the old one's place (the coordinator
- * fences by the epoch inside the messages). */
+/* `name`: one per attempt, "sim-3.17" with 17 its epoch. A new connection of the same name takes
+ * the old one's place, which is right for one process that connects again and wrong for an orphan
+ * that comes back: with names per attempt it cannot push its successor out, and `fenced` reaches
+ * it. */
 int cox_link_create(struct cox_link **out, const char *endpoint, const char *name,
                     const struct cox_keys *keys, struct cox_err *err) COX_MUST_CHECK;
 /* Sends what is queued for at most a second. */

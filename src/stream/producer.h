@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The sending end of a frame stream: DEALER, at most `window` frames unacknowledged, resent after a
- * reconnection or a silence, acknowledged cumulatively once stored. A full window blocks the
+/* The sending end of a frame stream: DEALER, at most `window` frames unacknowledged, sent again
+ * after a reconnection or a loss, acknowledged cumulatively once stored. A full window blocks the
  * sender: back-pressure, nothing is dropped, memory is bounded. Socket work happens on a thread of
- * the producer; cox_producer_send costs the caller one copy. */
+ * the producer; cox_producer_send costs the caller one copy. One thread sends; the functions that
+ * say so may be called from any. */
 #ifndef COX_STREAM_PRODUCER_H
 #define COX_STREAM_PRODUCER_H
 
@@ -19,11 +20,13 @@ struct cox_producer_options {
     const char *endpoint; /* of the collector */
     const char *name;     /* "sim-3" */
     int64_t epoch;        /* of this attempt: a collector that has seen a later one refuses us */
-    int window;           /* frames */
+    int window;           /* frames, at most COX_PRODUCER_MAX_WINDOW */
     size_t frame_bytes;   /* upper bound of a raw part; the window is allocated once */
-    double resend_s;      /* silence after which unacknowledged frames are sent again */
-    const struct cox_keys *keys; /* NULL: ipc without encryption */
+    double resend_s;      /* silence after which the collector is asked what it has; doubles up to
+                             half a minute while it stays silent */
+    const struct cox_keys *keys; /* for tcp; ipc does not use them */
 };
+#define COX_PRODUCER_MAX_WINDOW 1024
 #define COX_PRODUCER_OPTIONS_INIT     \
     {                                 \
         .window = 64, .resend_s = 2.0 \
@@ -49,8 +52,18 @@ void cox_producer_destroy(struct cox_producer *producer);
  */
 int cox_producer_send(struct cox_producer *producer, const struct cox_stream_frame *frame,
                       const atomic_int *cancel, struct cox_err *err) COX_MUST_CHECK;
-/* Ends a wait in another thread or from a signal handler's thread. */
+/* Ends a wait: from any thread, or from a signal handler. */
 void cox_producer_wake(struct cox_producer *producer);
+/* For callers that must go on with other things (heartbeats) while the window is full: how many
+ * frames cox_producer_send would take without waiting (1 when fenced: it then says so), and a
+ * descriptor that is readable when this may have changed since it was asked. Time from a 0 to the
+ * next cox_producer_send counts as blocked. From the sending thread. */
+int cox_producer_room(struct cox_producer *producer);
+int cox_producer_fd(const struct cox_producer *producer);
+/* The collector has moved (its process was replaced): goes there with all that is unacknowledged.
+ * The same endpoint does nothing. Any thread. */
+int cox_producer_move(struct cox_producer *producer, const char *endpoint,
+                      struct cox_err *err) COX_MUST_CHECK;
 /* Frames acknowledged: all of the first so many that were sent are stored. Any thread. */
 uint64_t cox_producer_acked(const struct cox_producer *producer);
 int cox_producer_fenced(const struct cox_producer *producer);
