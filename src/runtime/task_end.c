@@ -25,8 +25,47 @@ void cox_task_end_set(struct cox_task_end *end, int wait_status)
              name ? " (SIG" : "", name ? name : "", name ? ")" : "");
 }
 
-/* The last line that is not blank among the last bytes of a file. Logs hold anything: what is not
- * printable ASCII or UTF-8 becomes a blank. */
+/* Bytes of the well-formed UTF-8 character at `at`, 0: there is none. */
+static size_t character(const unsigned char *at, size_t left)
+{
+    if (at[0] < 0x80)
+        return 1;
+    size_t n = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+    bool surrogate = at[0] == 0xed && at[1] > 0x9f;
+    bool beyond = at[0] == 0xf4 && at[1] > 0x8f;
+    return overlong || surrogate || beyond ? 0 : n;
+}
+
+/* As much as fits of text that may hold anything: what is no character becomes '?', what moves a
+ * cursor a blank. */
+static void copy_clean(char *out, size_t size, const char *text, size_t n)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + n;
+    size_t used = 0;
+    while (at < end) {
+        size_t length = character(at, (size_t)(end - at));
+        size_t room = length ? length : 1;
+        if (used + room >= size)
+            break;
+        if (length)
+            memcpy(out + used, at, length);
+        else
+            out[used] = '?';
+        if (length == 1 && (*at < ' ' || *at == 0x7f))
+            out[used] = ' ';
+        used += room;
+        at += room;
+    }
+    out[used] = '\0';
+}
+
+/* The last line that is not blank, or its end, among the last bytes of a file after `since`. */
 static void last_line(const char *path, int64_t since, char *line, size_t size)
 {
     line[0] = '\0';
@@ -42,29 +81,13 @@ static void last_line(const char *path, int64_t since, char *line, size_t size)
     close(fd);
     while (n > 0 && (unsigned char)tail[n - 1] <= ' ')
         n--;
-    if (n <= 0)
-        return;
-    ssize_t begin = n;
+    ssize_t begin = n > 0 ? n : 0;
     while (begin > 0 && tail[begin - 1] != '\n' && tail[begin - 1] != '\r')
         begin--;
-    size_t keep = (size_t)(n - begin);
-    if (keep > size - 1)
-        keep = size - 1;
-    for (size_t i = 0; i < keep; i++) {
-        unsigned char c = (unsigned char)tail[begin + (ssize_t)i];
-        line[i] = c < ' ' || c == 0x7f ? ' ' : (char)c;
-    }
-    /* do not end inside a character of several bytes */
-    size_t cut = keep;
-    while (cut && ((unsigned char)line[cut - 1] & 0xc0) == 0x80)
-        cut--;
-    if (cut && ((unsigned char)line[cut - 1] & 0x80)) {
-        unsigned char lead = (unsigned char)line[cut - 1];
-        size_t needs = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-        if (keep - (cut - 1) < needs)
-            keep = cut - 1;
-    }
-    line[keep] = '\0';
+    while (begin < n && ((unsigned char)tail[begin] & 0xc0) == 0x80)
+        begin++; /* the rest of a character that the cut went through */
+    if (n > begin)
+        copy_clean(line, size, tail + begin, (size_t)(n - begin));
 }
 
 void cox_task_end_add_log(struct cox_task_end *end, const char *log, int64_t from)
