@@ -19,7 +19,8 @@
     X(COX_EUNSTABLE, -7, "simulation became unstable") \
     X(COX_EEXTERNAL, -8, "an external program failed") \
     X(COX_ECANCELLED, -9, "interrupted")               \
-    X(COX_EEXISTS, -10, "already exists")
+    X(COX_EEXISTS, -10, "already exists")              \
+    X(COX_ENOSPACE, -11, "no space left")
 
 enum cox_status {
 #define X(name, value, text) name = value,

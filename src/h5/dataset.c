@@ -265,28 +265,26 @@ static hid_t select_rows(hid_t set, int rank, const int64_t *dims, int64_t first
     return space;
 }
 
-int cox_h5_append(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t n,
-                  const void *rows, struct cox_err *err)
+/* `first` -1: after the last row. */
+static int write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t first,
+                      int64_t n, const void *rows, struct cox_err *err)
 {
     int rc = COX_OK;
     int rank = 0;
     int64_t dims[COX_H5_MAX_RANK];
-    if (!n)
-        return COX_OK;
-    cox_h5_enter();
     hid_t set = open_set(file, name, &rc, err);
     if (set < 0)
-        goto out;
+        return rc;
     rc = shape_of(file, set, name, &rank, dims, err);
-    if (!rc && rank < 1)
+    if (!rc && (rank < 1 || first > dims[0]))
         rc = cox_err_set(err, COX_EINVAL, "%s: '%s' has no rows to append to", file->path, name);
     if (!rc) {
         hsize_t size[COX_H5_MAX_RANK];
         hid_t memory;
-        int64_t first = dims[0];
+        first = first < 0 ? dims[0] : first;
         to_hsize(rank, dims, size);
-        size[0] += (hsize_t)n;
-        if (H5Dset_extent(set, size) < 0) {
+        size[0] = (hsize_t)(first + n);
+        if (first + n > dims[0] && H5Dset_extent(set, size) < 0) {
             rc = cox_h5_fail(file, "extend", name, err);
         } else {
             hid_t space = select_rows(set, rank, dims, first, n, &memory);
@@ -296,8 +294,29 @@ int cox_h5_append(struct cox_h5 *file, const char *name, enum cox_h5_type type, 
             H5Sclose(space);
         }
     }
-    H5Dclose(set);
-out:
+    if (H5Dclose(set) < 0 && !rc) /* writes the chunks that are still in memory */
+        rc = cox_h5_fail(file, "append to", name, err);
+    return rc;
+}
+
+int cox_h5_write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t first,
+                      int64_t n, const void *rows, struct cox_err *err)
+{
+    if (!n)
+        return COX_OK;
+    cox_h5_enter();
+    int rc = write_rows(file, name, type, first < 0 ? INT64_MAX : first, n, rows, err);
+    cox_h5_leave();
+    return rc;
+}
+
+int cox_h5_append(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t n,
+                  const void *rows, struct cox_err *err)
+{
+    if (!n)
+        return COX_OK;
+    cox_h5_enter();
+    int rc = write_rows(file, name, type, -1, n, rows, err);
     cox_h5_leave();
     return rc;
 }

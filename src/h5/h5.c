@@ -57,7 +57,7 @@ int cox_h5_fail(const struct cox_h5 *file, const char *what, const char *name, s
 
 /* ---- files ---- */
 
-static int file_alloc(struct cox_h5 **out, const char *path, struct cox_err *err)
+int cox_h5_alloc(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
     *out = NULL;
     struct cox_h5 *file = cox_alloc(1, sizeof *file);
@@ -65,43 +65,65 @@ static int file_alloc(struct cox_h5 **out, const char *path, struct cox_err *err
         return cox_err_set(err, COX_ENOMEM, "out of memory opening '%s'", path);
     snprintf(file->path, sizeof file->path, "%s", path);
     file->id = -1;
+    file->fd = -1;
     *out = file;
     return COX_OK;
 }
 
-static hid_t access_list(bool latest)
+hid_t cox_h5_access_list(bool latest)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    H5Pset_file_locking(fapl, false, true); /* live.c says why */
     if (latest)
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
     return fapl;
 }
 
-static int open_or_create(struct cox_h5 **out, const char *path, bool create, bool staged,
-                          unsigned flags, struct cox_err *err)
+int cox_h5_open_id(struct cox_h5 *file, bool latest, unsigned flags, struct cox_err *err)
 {
-    int rc = file_alloc(out, path, err);
+    int rc = COX_OK;
+    cox_h5_enter();
+    hid_t fapl = cox_h5_access_list(latest);
+    file->id = H5Fopen(file->path, flags, fapl);
+    H5Pclose(fapl);
+    if (file->id < 0)
+        rc = cox_h5_fail(file, "open", "the file (is it HDF5?)", err);
+    cox_h5_leave();
+    return rc;
+}
+
+int cox_h5_open_with(struct cox_h5 **out, const char *path, unsigned flags, struct cox_err *err)
+{
+    struct cox_h5 *file = NULL;
+    *out = NULL;
+    if (!cox_file_exists(path))
+        return cox_err_set(err, COX_ENOTFOUND, "cannot open '%s': No such file or directory", path);
+    int rc = cox_h5_alloc(&file, path, err);
+    if (!rc)
+        rc = cox_h5_open_id(file, false, flags, err);
+    if (rc) {
+        cox_free(file);
+        return rc;
+    }
+    *out = file;
+    return COX_OK;
+}
+
+static int create(struct cox_h5 **out, const char *path, bool latest, struct cox_err *err)
+{
+    int rc = cox_h5_alloc(out, path, err);
     if (rc)
         return rc;
     struct cox_h5 *file = *out;
-    const char *at = file->path;
-    if (!create && !cox_file_exists(path)) {
-        cox_free(file);
-        *out = NULL;
-        return cox_err_set(err, COX_ENOTFOUND, "cannot open '%s': No such file or directory", path);
-    }
-    if (staged) {
-        file->staged = true;
-        cox_file_temporary(path, file->temporary, sizeof file->temporary);
-        at = file->temporary;
-    }
+    file->staged = true;
+    cox_file_temporary(path, file->temporary, sizeof file->temporary);
     cox_h5_enter();
-    hid_t fapl = access_list(!staged && (create || (flags & H5F_ACC_RDWR)));
-    file->id = create ? H5Fcreate(at, H5F_ACC_TRUNC, H5P_DEFAULT, fapl) : H5Fopen(at, flags, fapl);
+    hid_t fapl = cox_h5_access_list(latest);
+    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
     H5Pclose(fapl);
     if (file->id < 0)
-        rc = cox_h5_fail(file, create ? "create" : "open", "the file (is it HDF5?)", err);
+        rc = cox_h5_fail(file, "create", "the file", err);
     cox_h5_leave();
     if (rc) {
         cox_free(file);
@@ -112,75 +134,21 @@ static int open_or_create(struct cox_h5 **out, const char *path, bool create, bo
 
 int cox_h5_create(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return open_or_create(out, path, true, true, 0, err);
+    return create(out, path, false, err);
 }
 
 int cox_h5_create_live(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return open_or_create(out, path, true, false, 0, err);
+    return create(out, path, true, err);
 }
 
 int cox_h5_open_read(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    int rc = open_or_create(out, path, false, false, H5F_ACC_RDONLY, err);
+    int rc = cox_h5_open_with(out, path, H5F_ACC_RDONLY, err);
     if (rc == COX_EIO) /* perhaps still being written, or its writer was killed */
-        rc = open_or_create(out, path, false, false, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, err);
+        rc = cox_h5_open_with(out, path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, err);
     if (!rc)
         cox_err_set(err, COX_OK, "%s", "");
-    return rc;
-}
-
-/* What `h5clear -s --increment=0` does: opens with the flags cleared, and sets the end of file to
- * what the file really has, so that nothing is cut off. */
-static int clear_status_flags(const char *path, struct cox_err *err)
-{
-    struct cox_h5 scratch = {.id = -1};
-    snprintf(scratch.path, sizeof scratch.path, "%s", path);
-    cox_h5_enter();
-    hid_t fapl = access_list(true);
-    int rc = COX_OK;
-    hbool_t clear = true;
-    hbool_t skip = true;
-    /* the two properties that the tool h5clear sets; they have no public name in HDF5 1.10 */
-    if (H5Pinsert2(fapl, "clear_status_flags", sizeof clear, &clear, NULL, NULL, NULL, NULL, NULL,
-                   NULL) < 0)
-        H5Pset(fapl, "clear_status_flags", &clear);
-    if (H5Pinsert2(fapl, "skip_eof_check", sizeof skip, &skip, NULL, NULL, NULL, NULL, NULL, NULL) <
-        0)
-        H5Pset(fapl, "skip_eof_check", &skip);
-    hid_t id = H5Fopen(path, H5F_ACC_RDWR, fapl);
-    if (id < 0)
-        rc = cox_h5_fail(&scratch, "repair", "the file", err);
-    else {
-        if (H5Fincrement_filesize(id, 0) < 0)
-            rc = cox_h5_fail(&scratch, "set the size of", "the file", err);
-        H5Fclose(id);
-    }
-    H5Pclose(fapl);
-    cox_h5_leave();
-    return rc;
-}
-
-int cox_h5_open_append(struct cox_h5 **out, const char *path, struct cox_err *err)
-{
-    int rc = open_or_create(out, path, false, false, H5F_ACC_RDWR, err);
-    if (rc != COX_EIO)
-        return rc;
-    rc = clear_status_flags(path, err);
-    if (!rc)
-        rc = open_or_create(out, path, false, false, H5F_ACC_RDWR, err);
-    if (!rc)
-        cox_err_set(err, COX_OK, "%s", "");
-    return rc;
-}
-
-int cox_h5_swmr_start(struct cox_h5 *file, struct cox_err *err)
-{
-    cox_h5_enter();
-    int rc = H5Fstart_swmr_write(file->id) < 0
-                 ? cox_h5_fail(file, "let readers follow", "the file", err)
-                 : COX_OK;
-    cox_h5_leave();
     return rc;
 }
 
@@ -195,10 +163,12 @@ int cox_h5_flush(struct cox_h5 *file, struct cox_err *err)
 
 int cox_h5_close(struct cox_h5 *file, struct cox_err *err)
 {
+    int rc = COX_OK;
     if (!file)
         return COX_OK;
     cox_h5_enter();
-    int rc = H5Fclose(file->id) < 0 ? cox_h5_fail(file, "close", "the file", err) : COX_OK;
+    if (file->id >= 0 && H5Fclose(file->id) < 0)
+        rc = cox_h5_fail(file, "close", "the file", err);
     cox_h5_leave();
     if (file->staged) {
         if (!rc)
@@ -206,6 +176,7 @@ int cox_h5_close(struct cox_h5 *file, struct cox_err *err)
         else
             unlink(file->temporary);
     }
+    cox_h5_unlock(file);
     cox_free(file);
     return rc;
 }
@@ -215,10 +186,13 @@ void cox_h5_abandon(struct cox_h5 *file)
     if (!file)
         return;
     cox_h5_enter();
-    H5Fclose(file->id);
+    if (file->id >= 0)
+        H5Fclose(file->id);
+    H5Eclear2(H5E_DEFAULT);
     cox_h5_leave();
     if (file->staged)
         unlink(file->temporary);
+    cox_h5_unlock(file);
     cox_free(file);
 }
 

@@ -20,17 +20,33 @@ enum cox_h5_type { COX_H5_F32, COX_H5_F64, COX_H5_I32, COX_H5_I64, COX_H5_U8 };
 /* A new file; an existing one is replaced only when closed: written to a temporary name beside
  * `path`, renamed by cox_h5_close after fsync. cox_h5_abandon removes the temporary file. */
 int cox_h5_create(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
-/* A new file at its final path at once, in the latest format, for appending while others read
- * (SWMR begins with cox_h5_swmr_start). */
+/* The same in the latest format, for appending while others read (SWMR), which begins with
+ * cox_h5_publish: then the file has its name, whole, and can be opened at any moment. Once all
+ * datasets and attributes are made. */
 int cox_h5_create_live(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
+int cox_h5_publish(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_open_read(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
-/* For appending to a file made by cox_h5_create_live. Clears the status flags that a killed writer
- * left behind. */
+/* For reading a file that another process goes on writing, may have been killed writing, or may
+ * begin to write: cox_h5_shape tells of rows flushed since. */
+int cox_h5_open_follow(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
+/* For appending to a file made by cox_h5_create_live while others read it; nothing may be cut.
+ * Clears the status flags that a killed writer left behind. Until it is closed no other process may
+ * write (COX_EEXISTS). Flushed rows survive a writer that is killed. */
 int cox_h5_open_append(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
-/* Once all datasets and attributes are made. Only from here on do flushed rows survive a writer
- * that is killed: without SWMR the index on disk may tell of places where chunks no longer are. */
-int cox_h5_swmr_start(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
+/* Likewise, for cutting: no reader can open it meanwhile, and a writer that is killed may leave it
+ * damaged. */
+int cox_h5_open_alone(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_flush(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
+/* What was flushed is safe on the disk when this returns. */
+int cox_h5_sync(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
+/* Makes sure that the file can grow by so many bytes; COX_ENOSPACE when it cannot, and nothing has
+ * changed. File systems that cannot promise are taken as they are. */
+int cox_h5_reserve(struct cox_h5 *file, int64_t bytes, struct cox_err *err) COX_MUST_CHECK;
+/* Whether a process has the file open for appending. */
+int cox_h5_written_now(const char *path, bool *written, struct cox_err *err) COX_MUST_CHECK;
+/* The superblock's status flags, 0 when the file was closed in order (or its format has none);
+ * COX_EFORMAT when the file does not begin as one of HDF5. */
+int cox_h5_flags(const char *path, unsigned *flags, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_close(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 /* Closes without keeping what was written by cox_h5_create; for error paths. NULL is allowed. */
 void cox_h5_abandon(struct cox_h5 *file);
@@ -59,6 +75,10 @@ int cox_h5_create_growing(struct cox_h5 *file, const char *name, enum cox_h5_typ
 /* Appends `n` rows (n × the product of the other dimensions). */
 int cox_h5_append(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t n,
                   const void *rows, struct cox_err *err) COX_MUST_CHECK;
+/* Writes rows first … first+n-1 of a growing dataset, which may be there already; first must not
+ * be beyond its end. */
+int cox_h5_write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t first,
+                      int64_t n, const void *rows, struct cox_err *err) COX_MUST_CHECK;
 /* Rows first … first+n-1 of a dataset of any rank. */
 int cox_h5_read_rows(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t first,
                      int64_t n, void *rows, struct cox_err *err) COX_MUST_CHECK;

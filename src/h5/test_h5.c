@@ -146,7 +146,8 @@ static void mistakes_are_named(void **state)
     assert_null(file);
     ok(cox_file_replace(at("text.h5"), "not HDF5 at all", 15, &err), &err);
     refused(cox_h5_open_read(&file, at("text.h5"), &err), COX_EIO, &err, "is it HDF5?");
-    refused(cox_h5_open_append(&file, at("text.h5"), &err), COX_EIO, &err, "text.h5: cannot");
+    refused(cox_h5_open_append(&file, at("text.h5"), &err), COX_EFORMAT, &err,
+            "is not an HDF5 file");
     assert_null(file);
     refused(cox_h5_create(&file, at("no/folder.h5"), &err), COX_EIO, &err, "cannot create");
     ok(cox_h5_open_read(&file, at("m.h5"), &err), &err);
@@ -284,7 +285,7 @@ static void rows_grow_and_are_cut(void **state)
     ok(cox_h5_close(file, &err), &err);
     write_sample(at("fixed.h5"));
     float row[3] = {0};
-    ok(cox_h5_open_append(&file, at("fixed.h5"), &err), &err);
+    ok(cox_h5_open_alone(&file, at("fixed.h5"), &err), &err);
     refused(cox_h5_append(file, "/a/b/matrix", COX_H5_F32, 1, row, &err), COX_EIO, &err,
             "cannot extend '/a/b/matrix'");
     ok(cox_h5_close(file, &err), &err);
@@ -304,7 +305,7 @@ static void a_killed_writer_is_survived(void **state)
             struct cox_h5 *file = NULL;
             int rc = cox_h5_create_live(&file, path, NULL);
             rc |= cox_h5_create_growing(file, "/x", COX_H5_F32, 2, chunk, compress, NULL);
-            rc |= cox_h5_swmr_start(file, NULL);
+            rc |= cox_h5_publish(file, NULL);
             append_rows(file, "/x", 0, 30);
             rc |= cox_h5_flush(file, NULL);
             append_rows(file, "/x", 30, 2000);
@@ -320,7 +321,7 @@ static void a_killed_writer_is_survived(void **state)
         ok(cox_h5_open_read(&file, path, &err), &err);
         rows_are(file, "/x", 0, 30);
         ok(cox_h5_close(file, &err), &err);
-        ok(cox_h5_open_append(&file, path, &err), &err);
+        ok(cox_h5_open_alone(&file, path, &err), &err);
         assert_true(length_of(file, "/x") >= 30);
         rows_are(file, "/x", 0, 30);
         ok(cox_h5_truncate(file, "/x", 30, &err), &err);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Writing. HDF5's single-writer-multiple-readers mode orders its metadata writes, so that a killed
- * writer leaves a readable file; but it cannot cut datasets. So it begins with the first append
- * after an opening, and a cut reopens the file. */
+ * writer leaves a readable file; but it cannot cut datasets. So a cut opens the file anew, and only
+ * the end of a run needs one: rows that a killed writer left half-written are written over.
+ *
+ * The file gets its name when it is whole, in that mode: there is no moment at which it cannot be
+ * opened for reading, except while it is being cut. */
 #include "store/traj.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -15,7 +16,8 @@
 #include "molecule/topology.h"
 #include "store/traj_internal.h"
 
-#define SCALAR_CHUNK 512 /* rows of one number: 16 would be all overhead */
+#define SCALAR_CHUNK 512  /* rows of one number: 16 would be all overhead */
+#define INDEX_SPACE 65536 /* bytes by which the indices of chunks may grow with one block */
 
 void cox_traj_column_path(const struct cox_traj *traj, int column, char out[TRAJ_PATH_SIZE])
 {
@@ -45,7 +47,8 @@ void cox_traj_destroy(struct cox_traj *traj)
 {
     if (!traj)
         return;
-    cox_h5_abandon(traj->file);
+    cox_h5_abandon(traj->h5);
+    cox_free(traj->pending);
     cox_free(traj->path);
     cox_free(traj);
 }
@@ -54,6 +57,9 @@ void cox_traj_destroy(struct cox_traj *traj)
 
 static int check_columns(const struct cox_traj_options *options, struct cox_err *err)
 {
+    if (options->files < 0 || options->file < 0 || options->file > 0xffff ||
+        options->file >= (options->files ? options->files : 1))
+        return cox_err_set(err, COX_EINVAL, "file %d of %d", options->file, options->files);
     if (options->n_columns < 0 || options->n_columns > COX_TRAJ_MAX_COLUMNS)
         return cox_err_set(err, COX_EINVAL, "%d columns asked for, at most %d are allowed",
                            options->n_columns, COX_TRAJ_MAX_COLUMNS);
@@ -75,7 +81,7 @@ static int check_columns(const struct cox_traj_options *options, struct cox_err 
 static int write_header(struct cox_traj *t, const char *author, struct cox_err *err)
 {
     const int32_t version[2] = {1, 1};
-    struct cox_h5 *f = t->file;
+    struct cox_h5 *f = t->h5;
     int rc = cox_h5_group(f, "/h5md/author", err);
     if (!rc)
         rc = cox_h5_group(f, "/h5md/creator", err);
@@ -95,7 +101,7 @@ static int write_particles(struct cox_traj *t, const struct cox_system *s, struc
     static const int32_t dimension[1] = {3};
     static const char *const boundary[3] = {"none", "none", "none"};
     const int64_t n = s->n_atoms;
-    struct cox_h5 *f = t->file;
+    struct cox_h5 *f = t->h5;
     int rc = cox_topology_write(f, TRAJ_TOPOLOGY, s, err);
     if (!rc)
         rc = cox_h5_group(f, TRAJ_GROUP "/box", err);
@@ -124,14 +130,14 @@ static int create_positions(struct cox_traj *t, bool compress, struct cox_err *e
 {
     const int64_t frame[3] = {COX_TRAJ_CHUNK, t->n_atoms, 3};
     const int64_t scalar = SCALAR_CHUNK;
-    struct cox_h5 *f = t->file;
+    struct cox_h5 *f = t->h5;
     int rc = cox_h5_create_growing(f, TRAJ_POSITION, COX_H5_F32, 3, frame, compress, err);
     if (!rc)
         rc = cox_h5_set_text(f, TRAJ_POSITION, "unit", "nm", err);
     if (!rc)
-        rc = cox_h5_create_growing(f, TRAJ_STEP, COX_H5_I64, 1, &scalar, compress, err);
+        rc = cox_h5_create_growing(f, TRAJ_STEP, COX_H5_I64, 1, &scalar, false, err);
     if (!rc)
-        rc = cox_h5_create_growing(f, TRAJ_TIME, COX_H5_F64, 1, &scalar, compress, err);
+        rc = cox_h5_create_growing(f, TRAJ_TIME, COX_H5_F64, 1, &scalar, false, err);
     if (!rc)
         rc = cox_h5_set_text(f, TRAJ_TIME, "unit", "ps", err);
     if (rc || !t->velocities)
@@ -146,42 +152,44 @@ static int create_positions(struct cox_traj *t, bool compress, struct cox_err *e
     return rc;
 }
 
-static int create_column(struct cox_traj *t, int i, bool compress, struct cox_err *err)
+/* Not compressed: a chunk is written many times while it fills, and a compressed one would be put
+ * in a new place each time. */
+static int create_column(struct cox_traj *t, int i, struct cox_err *err)
 {
     const int64_t scalar = SCALAR_CHUNK;
     const struct cox_traj_column *column = &t->column[i];
     char value[TRAJ_PATH_SIZE];
     char link[TRAJ_PATH_SIZE];
     cox_traj_column_path(t, i, value);
-    int rc = cox_h5_create_growing(t->file, value, cox_traj_h5_type(column->type), 1, &scalar,
-                                   compress, err);
+    int rc =
+        cox_h5_create_growing(t->h5, value, cox_traj_h5_type(column->type), 1, &scalar, false, err);
     if (!rc && column->unit[0])
-        rc = cox_h5_set_text(t->file, value, "unit", column->unit, err);
+        rc = cox_h5_set_text(t->h5, value, "unit", column->unit, err);
     snprintf(link, sizeof link, "/observables/%s/step", column->name);
     if (!rc)
-        rc = cox_h5_link(t->file, TRAJ_STEP, link, err);
+        rc = cox_h5_link(t->h5, TRAJ_STEP, link, err);
     snprintf(link, sizeof link, "/observables/%s/time", column->name);
     if (!rc)
-        rc = cox_h5_link(t->file, TRAJ_TIME, link, err);
+        rc = cox_h5_link(t->h5, TRAJ_TIME, link, err);
     return rc;
 }
 
 /* The list of columns as text, one "type TAB name TAB unit" a line: it keeps their order. */
-static int write_columns(struct cox_traj *t, bool compress, struct cox_err *err)
+static int write_columns(struct cox_traj *t, struct cox_err *err)
 {
     struct cox_str list;
-    int rc = cox_h5_group(t->file, "/observables", err);
+    int rc = cox_h5_group(t->h5, "/observables", err);
     cox_str_init(&list, 8192);
     for (int i = 0; !rc && i < t->n_columns; i++) {
         const struct cox_traj_column *c = &t->column[i];
         cox_str_addf(&list, "%s\t%s\t%s\n", c->type == COX_TRAJ_I32 ? "int32" : "float32", c->name,
                      c->unit);
-        rc = create_column(t, i, compress, err);
+        rc = create_column(t, i, err);
     }
     if (!rc)
         rc = cox_str_status(&list, err);
     if (!rc)
-        rc = cox_h5_set_text(t->file, "/parameters", "columns", cox_str_text(&list), err);
+        rc = cox_h5_set_text(t->h5, "/parameters", "columns", cox_str_text(&list), err);
     cox_str_deinit(&list);
     return rc;
 }
@@ -189,7 +197,7 @@ static int write_columns(struct cox_traj *t, bool compress, struct cox_err *err)
 static int write_all(struct cox_traj *t, const struct cox_system *system,
                      const struct cox_traj_options *options, struct cox_err *err)
 {
-    int rc = cox_h5_create_live(&t->file, t->path, err);
+    int rc = cox_h5_create_live(&t->h5, t->path, err);
     if (!rc)
         rc = write_header(t, options->author, err);
     if (!rc)
@@ -197,7 +205,14 @@ static int write_all(struct cox_traj *t, const struct cox_system *system,
     if (!rc)
         rc = create_positions(t, options->compress, err);
     if (!rc)
-        rc = write_columns(t, options->compress, err);
+        rc = write_columns(t, err);
+    const int32_t part[2] = {t->files, t->file};
+    if (!rc)
+        rc = cox_h5_set_ints(t->h5, "/parameters", "files", 1, &part[0], err);
+    if (!rc)
+        rc = cox_h5_set_ints(t->h5, "/parameters", "file", 1, &part[1], err);
+    if (!rc)
+        rc = cox_h5_publish(t->h5, err);
     return rc;
 }
 
@@ -218,15 +233,13 @@ int cox_traj_create(struct cox_traj **out, const char *path, const struct cox_sy
     t->n_columns = options->n_columns;
     for (int i = 0; i < t->n_columns; i++)
         t->column[i] = options->columns[i];
+    t->files = options->files ? options->files : 1;
+    t->file = options->file;
+    t->compressed = options->compress;
     t->writes = true;
     rc = write_all(t, system, options, err);
-    if (!rc)
-        rc = cox_traj_sync(t, err);
     if (rc) {
-        bool made = t->file != NULL;
         cox_traj_destroy(t);
-        if (made)
-            unlink(path);
         return rc;
     }
     *out = t;
@@ -258,7 +271,7 @@ static int parse_column(struct cox_traj *t, const char *line, size_t length, str
 static int read_columns(struct cox_traj *t, struct cox_err *err)
 {
     char *list = NULL;
-    int rc = cox_h5_get_text(t->file, "/parameters", "columns", &list, err);
+    int rc = cox_h5_get_text(t->h5, "/parameters", "columns", &list, err);
     for (const char *line = list; !rc && *line;) {
         size_t n = strcspn(line, "\n");
         rc = parse_column(t, line, n, err);
@@ -268,20 +281,24 @@ static int read_columns(struct cox_traj *t, struct cox_err *err)
     return rc;
 }
 
-/* Lowers *shortest to the length of a dataset. */
-static int measure(struct cox_traj *t, const char *name, int64_t *shortest, bool *unequal,
-                   struct cox_err *err)
+struct lengths {
+    int64_t shortest, longest; /* -1: not measured yet */
+};
+
+static int measure_one(struct cox_traj *t, const char *name, void *user, struct cox_err *err)
 {
+    struct lengths *lengths = user;
     int rank = 0;
     int64_t dims[COX_H5_MAX_RANK] = {0};
-    int rc = cox_h5_shape(t->file, name, &rank, dims, err);
+    int rc = cox_h5_shape(t->h5, name, &rank, dims, err);
     if (rc)
         return rc;
     if (rank < 1)
         return cox_err_set(err, COX_EFORMAT, "%s: '%s' has no rows", t->path, name);
-    *unequal = *unequal || (*shortest >= 0 && dims[0] != *shortest);
-    if (*shortest < 0 || dims[0] < *shortest)
-        *shortest = dims[0];
+    if (lengths->shortest < 0 || dims[0] < lengths->shortest)
+        lengths->shortest = dims[0];
+    if (dims[0] > lengths->longest)
+        lengths->longest = dims[0];
     return COX_OK;
 }
 
@@ -304,67 +321,62 @@ static int for_each_set(struct cox_traj *t, each_set *visit, void *user, struct 
     return rc;
 }
 
-struct lengths {
-    int64_t shortest;
-    bool unequal;
-};
-
-static int measure_one(struct cox_traj *t, const char *name, void *user, struct cox_err *err)
-{
-    struct lengths *lengths = user;
-    return measure(t, name, &lengths->shortest, &lengths->unequal, err);
-}
-
 static int cut_one(struct cox_traj *t, const char *name, void *user, struct cox_err *err)
 {
-    return cox_h5_truncate(t->file, name, *(const int64_t *)user, err);
+    return cox_h5_truncate(t->h5, name, *(const int64_t *)user, err);
 }
 
-static int describe(struct cox_traj *t, struct lengths *lengths, struct cox_err *err)
+/* Files of a time when there was only one do not say. */
+static void read_part(struct cox_traj *t)
 {
+    int32_t files = 1;
+    int32_t file = 0;
+    if (cox_h5_get_ints(t->h5, "/parameters", "files", 1, &files, NULL) ||
+        cox_h5_get_ints(t->h5, "/parameters", "file", 1, &file, NULL) || files < 1 || file < 0 ||
+        file >= files) {
+        files = 1;
+        file = 0;
+    }
+    t->files = files;
+    t->file = file;
+}
+
+static int describe(struct cox_traj *t, struct cox_err *err)
+{
+    struct lengths lengths = {-1, -1};
     int rank = 0;
     int64_t dims[COX_H5_MAX_RANK] = {0};
-    if (!cox_h5_exists(t->file, TRAJ_POSITION) || !cox_h5_exists(t->file, TRAJ_TOPOLOGY))
+    if (!cox_h5_exists(t->h5, TRAJ_POSITION) || !cox_h5_exists(t->h5, TRAJ_TOPOLOGY))
         return cox_err_set(err, COX_EFORMAT, "'%s' is not a trajectory written by Coxswain",
                            t->path);
-    int rc = cox_h5_shape(t->file, TRAJ_POSITION, &rank, dims, err);
+    int rc = cox_h5_shape(t->h5, TRAJ_POSITION, &rank, dims, err);
     if (!rc && (rank != 3 || dims[2] != 3 || dims[1] < 1 || dims[1] > 100000000))
         rc = cox_err_set(err, COX_EFORMAT, "%s: positions must be frames × atoms × 3", t->path);
     if (rc)
         return rc;
     t->n_atoms = (int)dims[1];
-    t->velocities = cox_h5_exists(t->file, TRAJ_VELOCITY);
+    t->velocities = cox_h5_exists(t->h5, TRAJ_VELOCITY);
+    t->compressed = true; /* unknown: the larger need of space */
+    read_part(t);
     rc = read_columns(t, err);
     if (!rc)
-        rc = for_each_set(t, measure_one, lengths, err);
-    t->frames = lengths->shortest;
+        rc = for_each_set(t, measure_one, &lengths, err);
+    t->frames = lengths.shortest;
+    t->longest = lengths.longest;
     return rc;
-}
-
-static int cut_all(struct cox_traj *t, int64_t n, struct cox_err *err)
-{
-    int rc = for_each_set(t, cut_one, &n, err);
-    if (rc)
-        return rc;
-    t->frames = n;
-    t->dirty = true;
-    return cox_traj_sync(t, err);
 }
 
 int cox_traj_open_append(struct cox_traj **out, const char *path, struct cox_err *err)
 {
     struct cox_traj *t = NULL;
-    struct lengths lengths = {.shortest = -1};
     *out = NULL;
     int rc = alloc_traj(&t, path, err);
     if (rc)
         return rc;
     t->writes = true;
-    rc = cox_h5_open_append(&t->file, path, err);
+    rc = cox_h5_open_append(&t->h5, path, err);
     if (!rc)
-        rc = describe(t, &lengths, err);
-    if (!rc && lengths.unequal)
-        rc = cut_all(t, lengths.shortest, err);
+        rc = describe(t, err);
     if (rc) {
         cox_traj_destroy(t);
         return rc;
@@ -376,20 +388,37 @@ int cox_traj_open_append(struct cox_traj **out, const char *path, struct cox_err
 int cox_traj_open_read(struct cox_traj **out, const char *path, struct cox_err *err)
 {
     struct cox_traj *t = NULL;
-    struct lengths lengths = {.shortest = -1};
     *out = NULL;
     int rc = alloc_traj(&t, path, err);
     if (rc)
         return rc;
-    rc = cox_h5_open_read(&t->file, path, err);
+    rc = cox_h5_open_follow(&t->h5, path, err);
     if (!rc)
-        rc = describe(t, &lengths, err);
+        rc = describe(t, err);
     if (rc) {
         cox_traj_destroy(t);
         return rc;
     }
     *out = t;
     return COX_OK;
+}
+
+int cox_traj_refresh(struct cox_traj *traj, struct cox_err *err)
+{
+    struct lengths time = {-1, -1};
+    if (traj->writes || !traj->h5)
+        return cox_err_set(err, COX_EINVAL, "'%s' is not open for reading", traj->path);
+    int rc = measure_one(traj, TRAJ_TIME, &time, err);
+    if (rc || time.shortest == traj->frames)
+        return rc;
+    struct lengths lengths = {-1, -1};
+    rc = for_each_set(traj, measure_one, &lengths, err);
+    if (!rc && lengths.shortest < traj->frames)
+        rc = cox_err_set(err, COX_EFORMAT, "'%s' was cut from %lld frames to %lld", traj->path,
+                         (long long)traj->frames, (long long)lengths.shortest);
+    if (!rc)
+        traj->frames = lengths.shortest;
+    return rc;
 }
 
 /* ---- writing ---- */
@@ -403,22 +432,51 @@ static int check_writable(const struct cox_traj *t, struct cox_err *err)
     return COX_OK;
 }
 
+/* Bytes by which `n` more rows may let the file grow, at most. */
+static int64_t growth(const struct cox_traj *t, int64_t n)
+{
+    const int64_t chunk = (int64_t)COX_TRAJ_CHUNK * t->n_atoms * 3 * 4;
+    const int64_t last = t->frames + n;
+    int64_t chunks = (last + COX_TRAJ_CHUNK - 1) / COX_TRAJ_CHUNK -
+                     (t->frames + COX_TRAJ_CHUNK - 1) / COX_TRAJ_CHUNK;
+    if (t->compressed && t->frames % COX_TRAJ_CHUNK)
+        chunks++; /* the chunk under way is put in a new place */
+    return chunks * (chunk + 64) * (t->velocities ? 2 : 1) +
+           (int64_t)(t->n_columns + 2) * (n / SCALAR_CHUNK + 1) * SCALAR_CHUNK * 8 + INDEX_SPACE;
+}
+
+/* Room for the times of `n` more rows. */
+static int reserve_times(struct cox_traj *t, int64_t n, struct cox_err *err)
+{
+    if (t->n_pending + n <= t->pending_room)
+        return COX_OK;
+    int64_t room = 2 * (t->n_pending + n);
+    double *more = cox_realloc(t->pending, (size_t)room, sizeof *more);
+    if (!more)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for %lld frames of '%s'", (long long)n,
+                           t->path);
+    t->pending = more;
+    t->pending_room = room;
+    return COX_OK;
+}
+
+/* All but the times, which cox_traj_sync writes. */
 static int append_all(struct cox_traj *t, const struct cox_traj_block *block, struct cox_err *err)
 {
-    struct cox_h5 *f = t->file;
+    struct cox_h5 *f = t->h5;
     char path[TRAJ_PATH_SIZE];
-    int rc = cox_h5_append(f, TRAJ_POSITION, COX_H5_F32, block->n, block->position_nm, err);
+    const int64_t at = t->frames;
+    const int n = block->n;
+    int rc = cox_h5_write_rows(f, TRAJ_POSITION, COX_H5_F32, at, n, block->position_nm, err);
     if (!rc && t->velocities)
-        rc = cox_h5_append(f, TRAJ_VELOCITY, COX_H5_F32, block->n, block->velocity_nm_ps, err);
+        rc = cox_h5_write_rows(f, TRAJ_VELOCITY, COX_H5_F32, at, n, block->velocity_nm_ps, err);
     for (int i = 0; !rc && i < t->n_columns; i++) {
         cox_traj_column_path(t, i, path);
-        rc = cox_h5_append(f, path, cox_traj_h5_type(t->column[i].type), block->n, block->column[i],
-                           err);
+        rc = cox_h5_write_rows(f, path, cox_traj_h5_type(t->column[i].type), at, n,
+                               block->column[i], err);
     }
     if (!rc)
-        rc = cox_h5_append(f, TRAJ_STEP, COX_H5_I64, block->n, block->step, err);
-    if (!rc)
-        rc = cox_h5_append(f, TRAJ_TIME, COX_H5_F64, block->n, block->time_ps, err);
+        rc = cox_h5_write_rows(f, TRAJ_STEP, COX_H5_I64, at, n, block->step, err);
     return rc;
 }
 
@@ -434,34 +492,61 @@ int cox_traj_append(struct cox_traj *traj, const struct cox_traj_block *block, s
         return cox_err_set(err, COX_EINVAL,
                            "'%s': a block needs positions, steps, times%s and %d columns",
                            traj->path, traj->velocities ? ", velocities" : "", traj->n_columns);
-    if (!traj->live) {
-        rc = cox_h5_swmr_start(traj->file, err);
-        if (rc)
-            return rc;
-        traj->live = true;
-    }
-    traj->dirty = true;
+    rc = reserve_times(traj, block->n, err);
+    if (!rc)
+        rc = cox_h5_reserve(traj->h5, growth(traj, block->n), err);
+    if (rc)
+        return rc;
     rc = append_all(traj, block, err);
     traj->damaged = rc != COX_OK;
-    if (!rc)
-        traj->frames += block->n;
-    return rc;
+    if (rc)
+        return rc;
+    memcpy(traj->pending + traj->n_pending, block->time_ps, (size_t)block->n * sizeof(double));
+    traj->n_pending += block->n;
+    traj->frames += block->n;
+    return COX_OK;
 }
 
 int cox_traj_sync(struct cox_traj *traj, struct cox_err *err)
 {
     int rc = check_writable(traj, err);
-    if (!rc)
-        rc = cox_h5_flush(traj->file, err);
     if (rc)
         return rc;
-    int fd = open(traj->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd))
-        rc = cox_err_errno(err, "cannot flush '%s'", traj->path);
-    if (fd >= 0)
-        close(fd);
+    if (traj->n_pending) {
+        rc = cox_h5_flush(traj->h5, err);
+        if (!rc)
+            rc = cox_h5_write_rows(traj->h5, TRAJ_TIME, COX_H5_F64, traj->frames - traj->n_pending,
+                                   traj->n_pending, traj->pending, err);
+        if (!rc)
+            rc = cox_h5_flush(traj->h5, err);
+    }
     if (!rc)
-        traj->dirty = false;
+        rc = cox_h5_sync(traj->h5, err);
+    traj->damaged = rc != COX_OK;
+    if (!rc)
+        traj->n_pending = 0;
+    return rc;
+}
+
+/* ---- cutting ---- */
+
+static int cut_all(struct cox_traj *t, int64_t n, struct cox_err *err)
+{
+    int rc = cox_h5_close(t->h5, err);
+    t->h5 = NULL;
+    if (!rc)
+        rc = cox_h5_open_alone(&t->h5, t->path, err);
+    if (!rc)
+        rc = for_each_set(t, cut_one, &n, err);
+    if (!rc)
+        rc = cox_h5_flush(t->h5, err);
+    if (!rc)
+        rc = cox_h5_sync(t->h5, err);
+    if (!rc) {
+        t->frames = t->longest = n;
+        rc = cox_h5_close(t->h5, err);
+        t->h5 = NULL;
+    }
     return rc;
 }
 
@@ -475,18 +560,13 @@ int cox_traj_truncate(struct cox_traj *traj, int64_t n, struct cox_err *err)
                            traj->path, (long long)n, (long long)traj->frames);
     if (n == traj->frames)
         return COX_OK;
-    if (traj->live) {
-        rc = cox_h5_close(traj->file, err);
-        traj->file = NULL;
-        traj->live = false;
-        if (!rc)
-            rc = cox_h5_open_append(&traj->file, traj->path, err);
-        if (rc) {
-            traj->damaged = true;
-            return rc;
-        }
-    }
-    return cut_all(traj, n, err);
+    rc = cox_traj_sync(traj, err);
+    if (!rc)
+        rc = cut_all(traj, n, err);
+    if (!rc)
+        rc = cox_h5_open_append(&traj->h5, traj->path, err);
+    traj->damaged = rc != COX_OK;
+    return rc;
 }
 
 int cox_traj_close(struct cox_traj *traj, struct cox_err *err)
@@ -494,11 +574,13 @@ int cox_traj_close(struct cox_traj *traj, struct cox_err *err)
     if (!traj)
         return COX_OK;
     int rc = COX_OK;
-    if (traj->writes && traj->dirty && !traj->damaged)
+    if (traj->writes && traj->n_pending && !traj->damaged)
         rc = cox_traj_sync(traj, err);
-    if (traj->file && !rc) {
-        rc = cox_h5_close(traj->file, err);
-        traj->file = NULL;
+    if (!rc && traj->writes && !traj->damaged && traj->longest > traj->frames)
+        rc = cut_all(traj, traj->frames, err);
+    if (traj->h5 && !rc) {
+        rc = cox_h5_close(traj->h5, err);
+        traj->h5 = NULL;
     }
     cox_traj_destroy(traj);
     return rc;

@@ -7,8 +7,10 @@
  *   /observables/NAME/{value [T], step, time}      step and time are shared by hard links
  *   /parameters/topology/…, /connectivity/bonds    so that the file needs no other
  *
- * Rows become safe with cox_traj_sync; after a crash open_append cuts all datasets to the shortest
- * one, and the caller cuts to what its catalog knows. Frame id = row from 0.
+ * Readers may follow while it is written (SWMR). A row is there when all datasets have it; its time
+ * is written last, by cox_traj_sync and only once all else of it is in the file, so that no reader
+ * sees a row that a later recovery would take back. After a crash the rows beyond the shortest
+ * dataset are void and are written anew. One writer; its lock ends with its process. Row from 0.
  * Use from one thread at a time. */
 #ifndef COX_STORE_TRAJ_H
 #define COX_STORE_TRAJ_H
@@ -35,10 +37,11 @@ struct cox_traj_column {
 
 struct cox_traj_options {
     bool velocities;
-    bool compress; /* coordinates and columns; costs time and little is gained on coordinates */
+    bool compress; /* coordinates and velocities; bench/store.md tells what it costs and gives */
     int n_columns; /* <= COX_TRAJ_MAX_COLUMNS */
     const struct cox_traj_column *columns;
     const char *author; /* NULL: "unknown" */
+    int files, file;    /* of a run: frames-`file`.h5 of `files`; 0, 0: the only one */
 };
 #define COX_TRAJ_OPTIONS_INIT                                                \
     {                                                                        \
@@ -58,26 +61,35 @@ struct cox_traj_block {
 /* A new file at its final path; refuses an existing one. */
 int cox_traj_create(struct cox_traj **out, const char *path, const struct cox_system *system,
                     const struct cox_traj_options *options, struct cox_err *err) COX_MUST_CHECK;
-/* Goes on with a file, also after its writer was killed: all datasets are cut to the shortest. */
+/* Goes on with a file, also after its writer was killed. COX_EEXISTS: another process writes it. */
 int cox_traj_open_append(struct cox_traj **out, const char *path,
                          struct cox_err *err) COX_MUST_CHECK;
 /* A snapshot for reading. A file that some process is writing may be opened too: rows are those
  * that were synced. */
 int cox_traj_open_read(struct cox_traj **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
+/* Sees the rows that were synced since, also by another writer than before. After a failure close
+ * the file and open it anew. */
+int cox_traj_refresh(struct cox_traj *traj, struct cox_err *err) COX_MUST_CHECK;
 /* Syncs (when written) and closes; frees in any case. */
 int cox_traj_close(struct cox_traj *traj, struct cox_err *err) COX_MUST_CHECK;
 /* For error paths: closes without reporting. NULL is allowed. */
 void cox_traj_destroy(struct cox_traj *traj);
 
+/* COX_ENOSPACE: the disk is full and nothing has changed; try again when there is room. After any
+ * other failure the file must be closed; opened anew, it has what was synced, perhaps more. */
 int cox_traj_append(struct cox_traj *traj, const struct cox_traj_block *block,
                     struct cox_err *err) COX_MUST_CHECK;
-/* Flushes HDF5's buffers and fsyncs the file. */
+/* Makes all rows so far visible to readers and safe on the disk. */
 int cox_traj_sync(struct cox_traj *traj, struct cox_err *err) COX_MUST_CHECK;
 /* Keeps the first n frames; n <= the present number. */
 int cox_traj_truncate(struct cox_traj *traj, int64_t n, struct cox_err *err) COX_MUST_CHECK;
 
 int64_t cox_traj_frames(const struct cox_traj *traj);
 int cox_traj_atoms(const struct cox_traj *traj);
+/* How many rows fill the chunk under way: blocks that end with a chunk are stored most cheaply. */
+int cox_traj_room(const struct cox_traj *traj);
+/* This is file `file` of `files`, 0 of 1 where the file does not say. */
+int cox_traj_files(const struct cox_traj *traj, int *file);
 bool cox_traj_has_velocities(const struct cox_traj *traj);
 const char *cox_traj_path(const struct cox_traj *traj);
 int cox_traj_columns(const struct cox_traj *traj, const struct cox_traj_column **out);

@@ -15,17 +15,20 @@
 #define TRAJ_PATH_SIZE 128
 
 struct cox_traj {
-    struct cox_h5 *file;
+    struct cox_h5 *h5;
     char *path;
     int n_atoms;
     bool velocities;
     int n_columns;
     struct cox_traj_column column[COX_TRAJ_MAX_COLUMNS];
+    int files, file;
+    bool compressed;
     int64_t frames;
-    bool writes;  /* opened for appending */
-    bool live;    /* SWMR writing has begun: readers may follow, nothing may be cut */
-    bool dirty;   /* rows since the last sync */
-    bool damaged; /* an append failed half-way */
+    double *pending; /* times of the last n_pending frames, to be written by the next sync */
+    int64_t n_pending, pending_room;
+    int64_t longest; /* rows of the longest dataset when opened: those beyond `frames` are void */
+    bool writes;     /* opened for appending */
+    bool damaged;    /* an append failed half-way */
 };
 
 /* "/observables/NAME/value" */

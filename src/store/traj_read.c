@@ -16,6 +16,18 @@ int cox_traj_atoms(const struct cox_traj *traj)
     return traj->n_atoms;
 }
 
+int cox_traj_room(const struct cox_traj *traj)
+{
+    return COX_TRAJ_CHUNK - (int)(traj->frames % COX_TRAJ_CHUNK);
+}
+
+int cox_traj_files(const struct cox_traj *traj, int *file)
+{
+    if (file)
+        *file = traj->file;
+    return traj->files;
+}
+
 bool cox_traj_has_velocities(const struct cox_traj *traj)
 {
     return traj->velocities;
@@ -42,7 +54,7 @@ int cox_traj_column_index(const struct cox_traj *traj, const char *name)
 
 static int check_rows(const struct cox_traj *t, int64_t first, int64_t n, struct cox_err *err)
 {
-    if (!t->file)
+    if (!t->h5)
         return cox_err_set(err, COX_EIO, "'%s' is closed after a failure", t->path);
     if (first >= 0 && n >= 0 && first <= t->frames - n)
         return COX_OK;
@@ -55,7 +67,7 @@ int cox_traj_read_positions(struct cox_traj *traj, int64_t first, int64_t n, flo
 {
     int rc = check_rows(traj, first, n, err);
     return rc ? rc
-              : cox_h5_read_rows(traj->file, TRAJ_POSITION, COX_H5_F32, first, n, position_nm, err);
+              : cox_h5_read_rows(traj->h5, TRAJ_POSITION, COX_H5_F32, first, n, position_nm, err);
 }
 
 int cox_traj_read_velocities(struct cox_traj *traj, int64_t first, int64_t n, float *velocity_nm_ps,
@@ -65,7 +77,7 @@ int cox_traj_read_velocities(struct cox_traj *traj, int64_t first, int64_t n, fl
     if (!rc && !traj->velocities)
         rc = cox_err_set(err, COX_ENOTFOUND, "'%s' holds no velocities", traj->path);
     return rc ? rc
-              : cox_h5_read_rows(traj->file, TRAJ_VELOCITY, COX_H5_F32, first, n, velocity_nm_ps,
+              : cox_h5_read_rows(traj->h5, TRAJ_VELOCITY, COX_H5_F32, first, n, velocity_nm_ps,
                                  err);
 }
 
@@ -74,9 +86,17 @@ int cox_traj_read_times(struct cox_traj *traj, int64_t first, int64_t n, int64_t
 {
     int rc = check_rows(traj, first, n, err);
     if (!rc && step)
-        rc = cox_h5_read_rows(traj->file, TRAJ_STEP, COX_H5_I64, first, n, step, err);
-    if (!rc && time_ps)
-        rc = cox_h5_read_rows(traj->file, TRAJ_TIME, COX_H5_F64, first, n, time_ps, err);
+        rc = cox_h5_read_rows(traj->h5, TRAJ_STEP, COX_H5_I64, first, n, step, err);
+    if (rc || !time_ps)
+        return rc;
+    /* a writer has the last ones still with it */
+    const int64_t stored = traj->frames - traj->n_pending;
+    const int64_t there = first + n <= stored ? n : first < stored ? stored - first : 0;
+    if (there)
+        rc = cox_h5_read_rows(traj->h5, TRAJ_TIME, COX_H5_F64, first, there, time_ps, err);
+    if (there < n)
+        memcpy(time_ps + there, traj->pending + (first + there - stored),
+               (size_t)(n - there) * sizeof *time_ps);
     return rc;
 }
 
@@ -103,7 +123,7 @@ static int read_column(struct cox_traj *t, const char *column, enum cox_h5_type 
     if (i < 0)
         return unknown_column(t, column, err);
     cox_traj_column_path(t, i, path);
-    return cox_h5_read_rows(t->file, path, type, first, n, out, err);
+    return cox_h5_read_rows(t->h5, path, type, first, n, out, err);
 }
 
 int cox_traj_read_i32(struct cox_traj *traj, const char *column, int64_t first, int64_t n,
@@ -123,13 +143,12 @@ int cox_traj_system(struct cox_traj *traj, struct cox_system **out, struct cox_e
     *out = NULL;
     int rc = check_rows(traj, 0, 0, err);
     if (!rc)
-        rc = cox_topology_read(traj->file, TRAJ_TOPOLOGY, out, err);
+        rc = cox_topology_read(traj->h5, TRAJ_TOPOLOGY, out, err);
     if (!rc && (*out)->n_atoms != traj->n_atoms)
         rc = cox_err_set(err, COX_EFORMAT, "%s: positions of %d atoms, a topology of %d",
                          traj->path, traj->n_atoms, (*out)->n_atoms);
     if (!rc && traj->frames)
-        rc =
-            cox_h5_read_rows(traj->file, TRAJ_POSITION, COX_H5_F64, 0, 1, (*out)->position_nm, err);
+        rc = cox_h5_read_rows(traj->h5, TRAJ_POSITION, COX_H5_F64, 0, 1, (*out)->position_nm, err);
     if (rc) {
         cox_system_destroy(*out);
         *out = NULL;
