@@ -185,6 +185,15 @@ int cox_socket_bind(struct cox_socket *s, const char *endpoint, const struct cox
 
 /* ---- connecting ---- */
 
+static int watch(struct cox_socket *s, struct cox_err *err)
+{
+    if (zmq_socket_monitor(s->zmq, MONITOR_ENDPOINT, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) ||
+        !(s->monitor = zmq_socket(s->context, ZMQ_PAIR)) || !set_int(s->monitor, ZMQ_LINGER, 0) ||
+        zmq_connect(s->monitor, MONITOR_ENDPOINT))
+        return failed(err, "watch", "the socket");
+    return COX_OK;
+}
+
 int cox_socket_connect(struct cox_socket *s, const char *endpoint, const char *name,
                        const struct cox_keys *keys, const struct cox_socket_limits *limits,
                        struct cox_err *err)
@@ -201,6 +210,7 @@ int cox_socket_connect(struct cox_socket *s, const char *endpoint, const char *n
     if (rc)
         return rc;
     if (zmq_setsockopt(s->zmq, ZMQ_ROUTING_ID, name, strlen(name)) ||
+        !set_int(s->zmq, ZMQ_IMMEDIATE, limits->only_connected) ||
         (curve && (zmq_setsockopt(s->zmq, ZMQ_CURVE_SERVERKEY, keys->server_public,
                                   sizeof keys->server_public) ||
                    zmq_setsockopt(s->zmq, ZMQ_CURVE_PUBLICKEY, keys->client_public,
@@ -208,7 +218,7 @@ int cox_socket_connect(struct cox_socket *s, const char *endpoint, const char *n
                    zmq_setsockopt(s->zmq, ZMQ_CURVE_SECRETKEY, keys->client_secret,
                                   sizeof keys->client_secret))))
         rc = failed(err, "set up", endpoint);
-    else
+    else if (!limits->watch || !(rc = watch(s, err)))
         rc = cox_socket_move(s, endpoint, err);
     if (rc)
         cox_socket_close(s);
@@ -225,15 +235,6 @@ int cox_socket_move(struct cox_socket *s, const char *endpoint, struct cox_err *
     if (zmq_connect(s->zmq, endpoint))
         return failed(err, "connect to", endpoint);
     snprintf(s->endpoint, sizeof s->endpoint, "%s", endpoint);
-    return COX_OK;
-}
-
-int cox_socket_watch(struct cox_socket *s, struct cox_err *err)
-{
-    if (zmq_socket_monitor(s->zmq, MONITOR_ENDPOINT, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) ||
-        !(s->monitor = zmq_socket(s->context, ZMQ_PAIR)) || !set_int(s->monitor, ZMQ_LINGER, 0) ||
-        zmq_connect(s->monitor, MONITOR_ENDPOINT))
-        return failed(err, "watch", s->endpoint);
     return COX_OK;
 }
 

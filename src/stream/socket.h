@@ -27,6 +27,8 @@ struct cox_socket_limits {
     int send_queue, receive_queue; /* messages per peer */
     size_t message_bytes;          /* a larger one ends its connection */
     int linger_ms;
+    bool only_connected; /* nothing is queued while there is no connection, nor kept after it */
+    bool watch;          /* cox_socket_connections works */
 };
 
 /* ROUTER. `endpoint` and `keys` as for cox_hub_create; on failure nothing stays. */
@@ -38,8 +40,6 @@ int cox_socket_connect(struct cox_socket *s, const char *endpoint, const char *n
                        struct cox_err *err) COX_MUST_CHECK;
 /* Leaves the endpoint it is connected to for another one. */
 int cox_socket_move(struct cox_socket *s, const char *endpoint, struct cox_err *err) COX_MUST_CHECK;
-/* From now on cox_socket_connections works. */
-int cox_socket_watch(struct cox_socket *s, struct cox_err *err) COX_MUST_CHECK;
 /* Connections that were made since the last call. */
 int cox_socket_connections(struct cox_socket *s);
 void cox_socket_close(struct cox_socket *s);
