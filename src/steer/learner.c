@@ -27,7 +27,7 @@ int cox_learner_create(struct cox_learner **out, const struct cox_settings *sett
     l->settings = settings;
     l->frames = frames;
     l->team = team;
-    l->seed = cox_seed_mix((uint64_t)settings->seed, 0x1ea54) >> 1;
+    l->seed = cox_learner_seed_of(settings);
     l->sample = cox_alloc((size_t)settings->learn.max_samples, sizeof *l->sample);
     if (!l->sample) {
         cox_learner_destroy(l);
@@ -46,6 +46,11 @@ void cox_learner_destroy(struct cox_learner *learner)
     cox_free(learner->sample);
     cox_free(learner->latent);
     cox_free(learner);
+}
+
+uint64_t cox_learner_seed_of(const struct cox_settings *settings)
+{
+    return cox_seed_mix((uint64_t)settings->seed, 0x1ea54) >> 1;
 }
 
 uint64_t cox_learner_seed(const struct cox_learner *learner)
@@ -76,26 +81,34 @@ void cox_learner_options(struct cox_cvae_options *out, const struct cox_settings
     out->seed = seed;
 }
 
-static int fresh_model(struct cox_learner *l, struct cox_err *err)
+int cox_learner_check_size(const struct cox_cvae *cvae, const char *path, int points,
+                           struct cox_err *err)
 {
-    const struct cox_settings_learn *s = &l->settings->learn;
-    if (s->init_from) {
-        int rc = cox_cvae_load(&l->cvae, s->init_from, l->team, err);
-        if (rc)
-            return cox_err_wrap(err, rc, "learn.init_from");
-        if (cox_cvae_size(l->cvae) != l->frames->points.n) {
-            int size = cox_cvae_size(l->cvae);
-            cox_cvae_destroy(l->cvae);
-            l->cvae = NULL;
-            return cox_err_set(err, COX_EINVAL,
-                               "'%s' is a model of %d×%d contact maps; this run has %d points",
-                               s->init_from, size, size, l->frames->points.n);
-        }
+    int size = cox_cvae_size(cvae);
+    if (size == points)
         return COX_OK;
-    }
+    return cox_err_set(err, COX_EINVAL,
+                       "'%s' is a model of %d×%d contact maps; this run has %d points", path, size,
+                       size, points);
+}
+
+int cox_learner_fresh(struct cox_cvae **out, const struct cox_settings_learn *settings, int points,
+                      uint64_t seed, struct cox_team *team, struct cox_err *err)
+{
     struct cox_cvae_options options;
-    cox_learner_options(&options, s, l->seed);
-    return cox_cvae_create(&l->cvae, l->frames->points.n, &options, l->team, err);
+    if (!settings->init_from) {
+        cox_learner_options(&options, settings, seed);
+        return cox_cvae_create(out, points, &options, team, err);
+    }
+    int rc = cox_cvae_load(out, settings->init_from, team, err);
+    if (rc)
+        return cox_err_wrap(err, rc, "learn.init_from");
+    rc = cox_learner_check_size(*out, settings->init_from, points, err);
+    if (rc) {
+        cox_cvae_destroy(*out);
+        *out = NULL;
+    }
+    return rc;
 }
 
 /* Up to `wanted` of rows 0 … n-1, each subset as likely, ascending (Knuth, TAOCP 3.4.2, S). */
@@ -133,7 +146,9 @@ int cox_learner_train(struct cox_learner *l, int round, const atomic_int *cancel
 {
     struct cox_cvae_fit_options options = COX_CVAE_FIT_OPTIONS_INIT;
     bool first = !l->cvae;
-    int rc = first ? fresh_model(l, err) : COX_OK;
+    int rc = first ? cox_learner_fresh(&l->cvae, &l->settings->learn, l->frames->points.n, l->seed,
+                                       l->team, err)
+                   : COX_OK;
     if (rc)
         return rc;
     options.epochs = first ? l->settings->learn.epochs_first : l->settings->learn.epochs;

@@ -17,6 +17,15 @@ struct cox_learner;
 /* The model that the settings describe. */
 void cox_learner_options(struct cox_cvae_options *out, const struct cox_settings_learn *settings,
                          uint64_t seed);
+/* A model to begin with: learn.init_from, or random weights. */
+int cox_learner_fresh(struct cox_cvae **out, const struct cox_settings_learn *settings, int points,
+                      uint64_t seed, struct cox_team *team, struct cox_err *err) COX_MUST_CHECK;
+/* Refuses a model of other contact maps than this run's; `path` for the message. */
+int cox_learner_check_size(const struct cox_cvae *cvae, const char *path, int points,
+                           struct cox_err *err) COX_MUST_CHECK;
+/* The seed of everything learned in a run. */
+uint64_t cox_learner_seed_of(const struct cox_settings *settings);
+
 /* `frames` and `team` are borrowed. */
 int cox_learner_create(struct cox_learner **out, const struct cox_settings *settings,
                        const struct cox_frames *frames, struct cox_team *team,
