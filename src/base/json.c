@@ -110,7 +110,17 @@ void cox_json_push_number(struct cox_json *array, double value)
 
 void cox_json_push_text(struct cox_json *array, const char *value)
 {
-    push(array, json_string(value));
+    push(array, value ? json_string(value) : json_null());
+}
+
+void cox_json_push_int(struct cox_json *array, long long value)
+{
+    push(array, json_integer(value));
+}
+
+void cox_json_push_bool(struct cox_json *array, bool value)
+{
+    push(array, json_boolean(value));
 }
 
 void cox_json_push(struct cox_json *array, struct cox_json *child)

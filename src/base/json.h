@@ -24,6 +24,9 @@ void cox_json_set_text(struct cox_json *object, const char *key, const char *val
 /* Takes ownership of `child`. */
 void cox_json_set(struct cox_json *object, const char *key, struct cox_json *child);
 void cox_json_push_number(struct cox_json *array, double value);
+void cox_json_push_int(struct cox_json *array, long long value);
+void cox_json_push_bool(struct cox_json *array, bool value);
+/* NULL: null */
 void cox_json_push_text(struct cox_json *array, const char *value);
 void cox_json_push(struct cox_json *array, struct cox_json *child);
 

@@ -342,7 +342,7 @@ static int read_embedding(struct reading *r)
             if (rc)
                 return rc;
             struct cox_dp_layer *l = &m->embed[i].layer[k - 1];
-            l->skip = cox_dp_embed_skip(l->in, l->out); /* the first layer too: 1 → 2 doubles */
+            l->skip = cox_dp_skip_of(l->in, l->out); /* the first layer too: 1 → 2 doubles */
         }
         if (m->embed[i].n)
             m->m1 = m->embed[i].layer[m->embed[i].n - 1].out;

@@ -27,7 +27,7 @@ struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int centre,
     return &model->embed[model->one_side ? neighbour : neighbour * model->n_types + centre];
 }
 
-enum cox_dp_skip cox_dp_embed_skip(int in, int out)
+enum cox_dp_skip cox_dp_skip_of(int in, int out)
 {
     if (in == out)
         return COX_DP_SKIP_SAME;

@@ -68,9 +68,8 @@ struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int centre,
 /* Shapes fit together, every number is finite, ranges make sense. COX_EFORMAT naming what does not.
  * Every reader ends with it. */
 int cox_dp_model_check(struct cox_dp_model *model, struct cox_err *err) COX_MUST_CHECK;
-/* Gives a layer its skip connection from its widths, as the method has it: embedding nets widen by
- * doubling, fitting nets skip where widths are equal, from the second layer on. */
-enum cox_dp_skip cox_dp_embed_skip(int in, int out);
+/* The skip connection that a residual layer of these widths has. */
+enum cox_dp_skip cox_dp_skip_of(int in, int out);
 /* Trainable parameters. */
 long long cox_dp_model_parameters(const struct cox_dp_model *model);
 

@@ -169,8 +169,8 @@ static double fit(struct work *w)
             double dz = dout[o] * (l->idt ? l->idt[o] : 1) * (l->linear ? 1 : 1 - h * h);
             for (int i = 0; i < l->in; i++)
                 din[i] += dz * l->w[(size_t)i * (size_t)l->out + (size_t)o];
-            if (l->skip == COX_DP_SKIP_SAME)
-                din[o] += dout[o];
+            if (l->skip != COX_DP_SKIP_NONE)
+                din[o % l->in] += dout[o];
         }
     }
     return energy;

@@ -73,7 +73,7 @@ static inline struct cox_dp_model *test_model(bool one_side, int n_fparam)
         for (int k = 0; k < 3; k++) {
             int in = k ? widths[k - 1] : 1;
             test_layer(m, &m->embed[i].layer[k], in, widths[k], &rng);
-            m->embed[i].layer[k].skip = cox_dp_embed_skip(in, widths[k]);
+            m->embed[i].layer[k].skip = cox_dp_skip_of(in, widths[k]);
         }
     }
     for (int t = 0; t < 2; t++) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "potential/test_models.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/file.h"
-#include "potential/graph.h"
+#include "potential/dp_file.h"
 #include "potential/reference.h"
 
 #define ORACLES COX_SOURCE_DIR "/../shared/data/deep-potential-oracle/"
@@ -52,7 +55,7 @@ static void the_two_sided_oracle(void **state)
         print_message("skipped: there is no %s\n", path);
         skip();
     }
-    if (cox_dp_read_graph(&m, path, &err))
+    if (cox_dp_model_read(&m, path, &err))
         fail_msg("%s", err.text);
     assert_int_equal(m->n_types, 2);
     assert_string_equal(m->type_name[0], "O");
@@ -76,6 +79,42 @@ static void the_two_sided_oracle(void **state)
     evaluate(&a, m, 6, oracle_x, oracle_type, NULL, NULL);
     near(a.energy, -930.1358316319, 1e-9, "energy without periodicity");
     /* without the empty slots it would be −932.258: they must count */
+    cox_dp_model_destroy(m);
+}
+
+static void the_one_sided_oracle(void **state)
+{
+    (void)state;
+    static const char path[] = ORACLES "deeppot_sea.yaml";
+    struct cox_dp_model *m = NULL;
+    struct cox_dp_model *again = NULL;
+    struct cox_err err = COX_ERR_INIT;
+    struct answer a;
+    struct answer b;
+    if (!cox_file_exists(path)) {
+        print_message("skipped: there is no %s\n", path);
+        skip();
+    }
+    if (cox_dp_model_read(&m, path, &err))
+        fail_msg("%s", err.text);
+    assert_true(m->one_side);
+    evaluate(&a, m, 6, oracle_x, oracle_type, &cube, NULL);
+    near(a.energy, -929.7371700503966, 1e-10, "energy");
+    near(a.force[0][0], .006277522211496973, 1e-14, "force");
+    near(a.force[0][1], -.001117962774241806, 1e-14, "force");
+    near(a.force[0][2], 6.185804450073e-4, 1e-14, "force");
+    /* written as .dp and read again it is the same model */
+    char copy[] = "/tmp/cox-test-XXXXXX.dp";
+    int fd = mkstemps(copy, 3);
+    assert_true(fd >= 0);
+    close(fd);
+    if (cox_dp_model_write(m, copy, &err) || cox_dp_model_read(&again, copy, &err))
+        fail_msg("%s", err.text);
+    evaluate(&b, again, 6, oracle_x, oracle_type, &cube, NULL);
+    assert_true(a.energy == b.energy);
+    assert_memory_equal(a.force, b.force, 6 * sizeof a.force[0]);
+    unlink(copy);
+    cox_dp_model_destroy(again);
     cox_dp_model_destroy(m);
 }
 
@@ -238,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_two_sided_oracle),
+        cmocka_unit_test(the_one_sided_oracle),
         cmocka_unit_test(forces_are_the_slope_of_the_energy),
         cmocka_unit_test(the_virial_is_the_slope_with_strain),
         cmocka_unit_test(turning_moving_and_renaming_change_nothing),
