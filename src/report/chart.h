@@ -78,11 +78,16 @@ struct cox_chart_histogram {
 void cox_chart_histogram(struct cox_str *out, const struct cox_chart *chart,
                          const struct cox_chart_histogram *data);
 
-/* What ran when: one bar per task in the row of its worker, above it the share of workers that were
- * busy. */
+/* What ran when: one bar per task in the row of its worker, above it the share of workers (or of
+ * cores) that were busy. */
 struct cox_chart_task {
     double began_s, ended_s;
     int row, kind;
+    double cores; /* that it kept busy; used where the chart has `cores` */
+};
+struct cox_chart_mark {
+    double at_s;
+    int row;
 };
 struct cox_chart_timeline {
     const struct cox_chart_task *task;
@@ -92,6 +97,10 @@ struct cox_chart_timeline {
     int n_kinds;
     const char *const *kind_names;
     bool no_utilisation;
+    double cores; /* that there were: the strip shows the share of them; 0: share of rows */
+    const struct cox_chart_mark *mark; /* moments in rows, drawn as rings; or NULL */
+    size_t n_marks;
+    const char *mark_name;
 };
 /* `height` 0 = from the number of rows. */
 void cox_chart_timeline(struct cox_str *out, const struct cox_chart *chart,

@@ -233,14 +233,14 @@ static void timelines(struct cox_str *page)
         const double t = r * 20.0;
         for (int w = 0; w < 2; w++) {
             for (int k = 0; k < 40; k++)
-                task[n++] = (struct cox_chart_task){t + k * 0.3, t + k * 0.3 + 0.298, w, 0};
-            task[n++] = (struct cox_chart_task){t + 12.1, t + 12.8, w, 1};
+                task[n++] = (struct cox_chart_task){t + k * 0.3, t + k * 0.3 + 0.298, w, 0, 1};
+            task[n++] = (struct cox_chart_task){t + 12.1, t + 12.8, w, 1, 1};
         }
-        task[n++] = (struct cox_chart_task){t + 13, t + 18 + r % 2, 0, 2};
-        task[n++] = (struct cox_chart_task){t + 13, t + 18 + r % 2, 1, 2};
-        task[n++] = (struct cox_chart_task){t + 19, t + 19.4, 0, 3};
-        task[n++] = (struct cox_chart_task){t + 19.4, t + 19.7, 0, 4};
-        task[n++] = (struct cox_chart_task){t + 19.7, t + 19.9, 1, 5};
+        task[n++] = (struct cox_chart_task){t + 13, t + 18 + r % 2, 0, 2, 1};
+        task[n++] = (struct cox_chart_task){t + 13, t + 18 + r % 2, 1, 2, 1};
+        task[n++] = (struct cox_chart_task){t + 19, t + 19.4, 0, 3, 1};
+        task[n++] = (struct cox_chart_task){t + 19.4, t + 19.7, 0, 4, 1};
+        task[n++] = (struct cox_chart_task){t + 19.7, t + 19.9, 1, 5, 1};
     }
     struct cox_chart c = COX_CHART_INIT;
     c.title = "Tasks";
@@ -260,6 +260,29 @@ static void timelines(struct cox_str *page)
     cox_chart_timeline(page, &c, &wide);
     check(page, at);
     cox_html_figure_end(page, "64 workers.");
+    /* processes that share two cores, and are begun again now and then */
+    const char *const rows[] = {"sim-0", "sim-1", "agg-0", "train-0", "agent-0"};
+    const struct cox_chart_mark marks[] = {{20, 0}, {47, 3}, {NAN, 1}, {30, 9}};
+    for (size_t i = 0; i < n; i++) {
+        task[i].row = (int)(i % 5);
+        task[i].cores = i % 5 < 2;
+    }
+    const struct cox_chart_timeline stream = {.task = task,
+                                              .n = n,
+                                              .n_rows = 5,
+                                              .row_names = rows,
+                                              .n_kinds = 6,
+                                              .kind_names = kinds,
+                                              .cores = 2,
+                                              .mark = marks,
+                                              .n_marks = 4,
+                                              .mark_name = "begun again"};
+    at = begin(page);
+    cox_chart_timeline(page, &c, &stream);
+    check(page, at);
+    assert_non_null(strstr(page->text + at, "of all core time"));
+    assert_non_null(strstr(page->text + at, "begun again"));
+    cox_html_figure_end(page, "Five processes.");
 }
 
 static void bars(struct cox_str *page)
@@ -348,7 +371,7 @@ static void draw_small(struct cox_str *page)
     const double x[] = {1, 2, 3}, y[] = {3, 1, 2};
     const struct cox_chart c = COX_CHART_INIT;
     const char *const kinds[] = {"a"};
-    const struct cox_chart_task task = {0, 1, 0, 0};
+    const struct cox_chart_task task = {0, 1, 0, 0, 1};
     const struct cox_chart_series s = {.name = "a", .x = x, .y = y, .n = 3};
     cox_chart_lines(page, &c, &s, 1);
     cox_chart_scatter(page, &c, &(struct cox_chart_scatter){.x = x, .y = y, .n = 3, .value = y});

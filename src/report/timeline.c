@@ -60,9 +60,16 @@ static void draw_tasks(struct cox_plot *plot, const struct cox_chart_task *task,
         cox_str_add(plot->out, "</g>\n");
 }
 
-/* Share of the rows that are busy, per pixel column. */
+/* What a task is of all that there is: of the rows, or of the cores. */
+static double weight_of(const struct cox_chart_timeline *d, const struct cox_chart_task *task)
+{
+    return d->cores > 0 ? task->cores / d->cores : 1.0 / d->n_rows;
+}
+
+/* Share that is busy, per pixel column. */
 static void busy_share(double *share, int columns, const struct cox_plot *plot,
-                       const struct cox_chart_task *task, size_t n, int rows)
+                       const struct cox_chart_timeline *d, const struct cox_chart_task *task,
+                       size_t n)
 {
     const double width = (plot->right - plot->left) / columns;
     for (size_t i = 0; i < n; i++) {
@@ -70,26 +77,26 @@ static void busy_share(double *share, int columns, const struct cox_plot *plot,
         const double high = (cox_scale_map(&plot->x, task[i].ended_s) - plot->left) / width;
         for (int c = low > 0 ? (int)low : 0; c < columns && c < high; c++) {
             const double from = low > c ? low : c, to = high < c + 1 ? high : c + 1;
-            share[c] += to > from ? (to - from) / rows : 0;
+            share[c] += to > from ? (to - from) * weight_of(d, &task[i]) : 0;
         }
     }
     for (int c = 0; c < columns; c++)
         share[c] = share[c] < 1 ? share[c] : 1;
 }
 
-static int draw_utilisation(struct cox_plot *plot, const struct cox_chart_task *task, size_t n,
-                            int rows, double top)
+static int draw_utilisation(struct cox_plot *plot, const struct cox_chart_timeline *d,
+                            const struct cox_chart_task *task, size_t n, double top)
 {
     const int columns = (int)(plot->right - plot->left);
     double *share = cox_alloc((size_t)columns, sizeof *share);
     if (!share)
         return COX_ENOMEM;
-    busy_share(share, columns, plot, task, n, rows);
+    busy_share(share, columns, plot, d, task, n);
     double began = INFINITY, ended = -INFINITY, busy = 0;
     for (size_t i = 0; i < n; i++) {
         began = task[i].began_s < began ? task[i].began_s : began;
         ended = task[i].ended_s > ended ? task[i].ended_s : ended;
-        busy += task[i].ended_s - task[i].began_s;
+        busy += (task[i].ended_s - task[i].began_s) * weight_of(d, &task[i]);
     }
     const double ground = top + STRIP_HEIGHT;
     cox_str_addf(plot->out, "<path d=\"M%.1f %.1f", plot->left, ground);
@@ -105,11 +112,24 @@ static int draw_utilisation(struct cox_plot *plot, const struct cox_chart_task *
     cox_plot_text(plot, plot->left - 6, top + 8, "end", 11, "100 %");
     cox_plot_text(plot, plot->left - 6, ground + 2, "end", 11, "0");
     char text[96];
-    snprintf(text, sizeof text, "busy: %.1f %% of all worker time",
-             ended > began ? 100 * busy / (ended - began) / rows : 0.0);
+    snprintf(text, sizeof text, "busy: %.1f %% of all %s time",
+             ended > began ? 100 * busy / (ended - began) : 0.0, d->cores > 0 ? "core" : "worker");
     cox_plot_text(plot, plot->left + 5, top - 5, "start", 11, text);
     cox_free(share);
     return COX_OK;
+}
+
+static void draw_marks(struct cox_plot *plot, const struct cox_chart_timeline *d, double top,
+                       double row_height)
+{
+    const double radius = row_height > 12 ? 4 : row_height > 6 ? row_height / 3 : 2;
+    for (size_t i = 0; i < d->n_marks; i++)
+        if (isfinite(d->mark[i].at_s) && d->mark[i].row >= 0 && d->mark[i].row < d->n_rows)
+            cox_str_addf(plot->out,
+                         "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"none\" "
+                         "stroke=\"currentColor\" stroke-width=\"1.6\"/>\n",
+                         cox_scale_map(&plot->x, d->mark[i].at_s),
+                         top + (d->mark[i].row + 0.5) * row_height, radius);
 }
 
 static void draw_row_names(struct cox_plot *plot, const struct cox_chart_timeline *d, double top,
@@ -160,7 +180,7 @@ void cox_chart_timeline(struct cox_str *out, const struct cox_chart *chart,
     struct cox_range x = COX_RANGE_EMPTY;
     size_t n;
     struct cox_chart_task *task = sorted_tasks(d, &n, &x);
-    struct cox_legend *legend = cox_alloc((size_t)d->n_kinds, sizeof *legend);
+    struct cox_legend *legend = cox_alloc((size_t)d->n_kinds + 1, sizeof *legend);
     if (!task || !legend) {
         out->status = COX_ENOMEM;
         cox_free(task);
@@ -169,6 +189,9 @@ void cox_chart_timeline(struct cox_str *out, const struct cox_chart *chart,
     }
     for (int k = 0; k < d->n_kinds; k++)
         legend[k] = (struct cox_legend){.name = d->kind_names[k], .colour = cox_colour_of(k)};
+    const int n_legend = d->n_kinds + (d->n_marks > 0);
+    legend[d->n_kinds] =
+        (struct cox_legend){.name = d->mark_name, .colour = "currentColor", .ring = true};
     struct cox_chart sized = *chart;
     const double strip = d->no_utilisation ? 0 : STRIP_HEIGHT + STRIP_GAP;
     double row_height = d->n_rows > 0 ? TALLEST / d->n_rows : TALLEST;
@@ -178,14 +201,15 @@ void cox_chart_timeline(struct cox_str *out, const struct cox_chart *chart,
     sized.x_min = isnan(sized.x_min) && n ? x.low : sized.x_min;
     sized.x_max = isnan(sized.x_max) && n ? x.high : sized.x_max;
     struct cox_plot plot;
-    if (cox_plot_begin_rows(&plot, out, &sized, x, legend, d->n_kinds, room_for_names(d), 0)) {
+    if (cox_plot_begin_rows(&plot, out, &sized, x, legend, n_legend, room_for_names(d), 0)) {
         const double top = plot.top + strip;
         row_height = (plot.bottom - top) / d->n_rows;
-        if (!d->no_utilisation && draw_utilisation(&plot, task, n, d->n_rows, plot.top + 16))
+        if (!d->no_utilisation && draw_utilisation(&plot, d, task, n, plot.top + 16))
             out->status = COX_ENOMEM;
         draw_row_names(&plot, d, top, row_height);
         cox_plot_clip_begin(&plot);
         draw_tasks(&plot, task, n, top, row_height);
+        draw_marks(&plot, d, top, row_height);
         cox_plot_clip_end(&plot);
     }
     cox_plot_end(&plot);

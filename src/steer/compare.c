@@ -134,7 +134,8 @@ static int load_arm(struct cox_comparison *c, int a, const char *directory,
     /* A reference of another size must not be gathered from: settle that with the first arm. */
     int rc = cox_run_data_init(&arm->run, directory, &options, err);
     if (!rc && arm->run.n < 1)
-        rc = cox_err_set(err, COX_EINVAL, "'%s' has no finished round", directory);
+        rc = cox_err_set(err, COX_EINVAL, "'%s' has no %s yet", directory,
+                         arm->run.streaming ? "frame" : "finished round");
     if (!rc && a > 0)
         rc = differs(&c->arms[0], arm, err);
     if (rc)
@@ -184,20 +185,6 @@ static void name_arms(struct cox_comparison *c)
 
 /* ---- the figures ---- */
 
-/* Seconds since the run began at which a frame was simulated: its place within the round's task. */
-static double wall_of(const struct cox_run_data *run, int64_t frame)
-{
-    const int round = run->round[frame];
-    const double before = round > 0 ? run->rounds[round - 1].ns : 0;
-    const double share = (run->ns[frame] - before) / (run->rounds[round].ns - before);
-    for (int64_t i = 0; i < run->n_tasks; i++) {
-        const struct cox_catalog_task *t = &run->tasks[i];
-        if (t->round == round && !strcmp(t->kind, "simulate"))
-            return t->began_s + share * (t->ended_s - t->began_s);
-    }
-    return NAN;
-}
-
 static int measure_arm(struct cox_comparison *c, struct cox_arm *arm, struct cox_err *err)
 {
     const struct cox_run_data *run = &arm->run;
@@ -208,7 +195,7 @@ static int measure_arm(struct cox_comparison *c, struct cox_arm *arm, struct cox
     arm->best_rmsd_A = arm->fold_ns = arm->fold_s = NAN;
     arm->best_frame = -1;
     for (int l = 0; l < COX_COMPARE_LEVELS; l++)
-        arm->reached_ns[l] = NAN;
+        arm->reached_ns[l] = arm->reached_s[l] = NAN;
     for (int64_t i = 0; i < run->n; i++) {
         const int64_t at = run->in_time[i];
         if (!seen[arm->state[at]]) {
@@ -217,8 +204,10 @@ static int measure_arm(struct cox_comparison *c, struct cox_arm *arm, struct cox
         }
         arm->coverage[i] = (double)visited / c->k;
         for (int l = 0; l < COX_COMPARE_LEVELS; l++)
-            if (isnan(arm->reached_ns[l]) && arm->coverage[i] >= cox_compare_levels[l] - 1e-12)
+            if (isnan(arm->reached_ns[l]) && arm->coverage[i] >= cox_compare_levels[l] - 1e-12) {
                 arm->reached_ns[l] = run->ns[at];
+                arm->reached_s[l] = run->wall_s[at];
+            }
         if (run->has_rmsd && (isnan(arm->best_rmsd_A) || run->rmsd_A[at] < arm->best_rmsd_A)) {
             arm->best_rmsd_A = run->rmsd_A[at];
             arm->best_frame = at;
@@ -226,13 +215,19 @@ static int measure_arm(struct cox_comparison *c, struct cox_arm *arm, struct cox
         arm->best[i] = arm->best_rmsd_A;
         if (run->has_rmsd && isnan(arm->fold_ns) && run->rmsd_A[at] <= c->fold_A) {
             arm->fold_ns = run->ns[at];
-            arm->fold_s = wall_of(run, at);
+            arm->fold_s = run->wall_s[at];
         }
     }
     cox_free(seen);
     arm->final_coverage = (double)visited / c->k;
-    arm->wall_s = run->n_tasks ? run->tasks[run->n_tasks - 1].ended_s : NAN;
-    arm->ancestors = cox_run_data_ancestors(run, (int)run->n_rounds - 1, err);
+    arm->wall_s = cox_run_data_wall_s(run);
+    arm->segments_per_hour = cox_run_data_segments_per_hour(run);
+    const double learning = cox_run_data_core_seconds(run, "train") +
+                            cox_run_data_core_seconds(run, "embed") +
+                            cox_run_data_core_seconds(run, "agent");
+    arm->learn_share = learning / (arm->wall_s * cox_run_data_cores(run));
+    const int newest = (int)(run->streaming ? run->generations : run->n_rounds) - 1;
+    arm->ancestors = cox_run_data_ancestors(run, newest, err);
     return arm->ancestors < 0 ? arm->ancestors : COX_OK;
 }
 

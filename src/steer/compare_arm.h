@@ -20,9 +20,12 @@ struct cox_arm {
     double *coverage; /* [n] share of the states visited by the i-th frame in time */
     double *best;     /* [n] best RMSD so far, in time; NaN without RMSD */
     double wall_s;
+    double segments_per_hour;
+    double learn_share; /* of all core time: training, embedding, agent */
     double final_coverage;
     double common_coverage;                /* at the time that the shortest arm reached */
     double reached_ns[COX_COMPARE_LEVELS]; /* NaN: never */
+    double reached_s[COX_COMPARE_LEVELS];  /* the same in wall time */
     double speedup[COX_COMPARE_LEVELS];    /* NaN: unknown; infinite never */
     bool at_least[COX_COMPARE_LEVELS];     /* the baseline never got there: a lower bound */
     double best_rmsd_A;
@@ -55,5 +58,8 @@ extern const double cox_compare_levels[COX_COMPARE_LEVELS];
 /* compare_states.c: embeds all frames, makes the states, fills state and k. */
 int cox_comparison_states(struct cox_comparison *c, const struct cox_compare_options *options,
                           struct cox_err *err) COX_MUST_CHECK;
+
+/* compare_machine.c: what the machine did in the time: rates, shares, timelines on one axis. */
+void cox_comparison_machine(struct cox_str *page, const struct cox_comparison *c);
 
 #endif

@@ -12,11 +12,22 @@
 #define CURVE_POINTS 200 /* of an arm's curve in JSON */
 
 enum curve { COVERAGE, BEST };
+enum axis { AGGREGATE, REPLICA, WALL };
 
-/* All arms' curves; `per_replica` divides the time by the number of replicas. */
-static void draw_curves(struct cox_str *out, const struct cox_comparison *c, enum curve what,
-                        bool per_replica)
+static double time_of(const struct cox_run_data *run, int64_t i, enum axis axis)
 {
+    const int64_t frame = run->in_time[i];
+    return axis == WALL      ? run->wall_s[frame]
+           : axis == REPLICA ? run->ns[frame] / run->lanes
+                             : run->ns[frame];
+}
+
+/* All arms' curves. */
+static void draw_curves(struct cox_str *out, const struct cox_comparison *c, enum curve what,
+                        enum axis axis)
+{
+    static const char *const labels[] = {"aggregate simulated time (ns)",
+                                         "simulated time per replica (ns)", "wall time (s)"};
     struct cox_chart chart = COX_CHART_INIT;
     double *x = cox_alloc((size_t)c->frames + (size_t)c->n, sizeof *x);
     double *y = cox_alloc((size_t)c->frames + (size_t)c->n, sizeof *y);
@@ -30,7 +41,7 @@ static void draw_curves(struct cox_str *out, const struct cox_comparison *c, enu
             const struct cox_arm *arm = &c->arms[a];
             const double *values = what == COVERAGE ? arm->coverage : arm->best;
             for (int64_t i = 0; i < arm->run.n; i++) {
-                to_x[i] = arm->run.ns[arm->run.in_time[i]] / (per_replica ? arm->run.lanes : 1);
+                to_x[i] = time_of(&arm->run, i, axis);
                 to_y[i] = what == COVERAGE ? 100 * values[i] : values[i];
             }
             if (arm->group_size > 1)
@@ -48,8 +59,7 @@ static void draw_curves(struct cox_str *out, const struct cox_comparison *c, enu
             to_y += arm->run.n;
         }
         chart.title = what == COVERAGE ? "States visited" : "Best RMSD";
-        chart.x_label =
-            per_replica ? "simulated time per replica (ns)" : "aggregate simulated time (ns)";
+        chart.x_label = labels[axis];
         char label[48];
         snprintf(label, sizeof label, "%s (Å)", c->rmsd_name);
         chart.y_label = what == COVERAGE ? "share of all states (%)" : label;
@@ -70,7 +80,7 @@ void cox_comparison_svg(const struct cox_comparison *c, struct cox_str *out)
 {
     struct cox_str chart;
     cox_str_init(&chart, (size_t)16 << 20);
-    draw_curves(&chart, c, COVERAGE, false);
+    draw_curves(&chart, c, COVERAGE, AGGREGATE);
     if (cox_str_status(&chart, NULL))
         out->status = chart.status;
     cox_svg_file(out, cox_str_text(&chart));
@@ -261,10 +271,10 @@ static void group_table(struct cox_str *page, const struct cox_comparison *c)
 }
 
 static void figure(struct cox_str *page, const struct cox_comparison *c, enum curve what,
-                   bool per_replica, const char *caption)
+                   enum axis axis, const char *caption)
 {
     cox_html_figure_begin(page);
-    draw_curves(page, c, what, per_replica);
+    draw_curves(page, c, what, axis);
     cox_html_figure_end(page, "%s", caption);
 }
 
@@ -311,9 +321,9 @@ void cox_comparison_html(const struct cox_comparison *c, struct cox_str *page)
         group_table(page, c);
     cox_html_section(page, "States visited");
     cox_html_row_begin(page);
-    figure(page, c, COVERAGE, false,
+    figure(page, c, COVERAGE, AGGREGATE,
            "Against the time of all replicas together: the measure of cost. Dashed: controls.");
-    figure(page, c, COVERAGE, true,
+    figure(page, c, COVERAGE, REPLICA,
            "Against the time of one replica, the axis of the published figure, on which a larger "
            "ensemble looks faster.");
     if (c->n > 1)
@@ -327,10 +337,17 @@ void cox_comparison_html(const struct cox_comparison *c, struct cox_str *page)
     if (c->has_rmsd) {
         cox_html_section(page, "Nearness to the reference");
         cox_html_row_begin(page);
-        figure(page, c, BEST, false, "Best so far over all replicas, against aggregate time.");
-        figure(page, c, BEST, true, "The same against the time of one replica.");
+        figure(page, c, BEST, AGGREGATE, "Best so far over all replicas, against aggregate time.");
+        figure(page, c, BEST, REPLICA, "The same against the time of one replica.");
         cox_html_row_end(page);
     }
+    cox_html_section(page, "Wall time");
+    cox_html_row_begin(page);
+    figure(page, c, COVERAGE, WALL, "Against the time that the machine took, everything included.");
+    if (c->has_rmsd)
+        figure(page, c, BEST, WALL, "Best so far, against the same.");
+    cox_html_row_end(page);
+    cox_comparison_machine(page, c);
     say_how(page, c);
     char utc[32], foot[96];
     cox_clock_utc(utc, sizeof utc);
@@ -350,17 +367,23 @@ static struct cox_json *arm_json(const struct cox_arm *arm, bool fold)
     cox_json_set_int(j, "frames", arm->run.n);
     cox_json_set_number(j, "aggregate_ns", arm->run.total_ns);
     cox_json_set_number(j, "replica_ns", arm->run.total_ns / arm->run.lanes);
+    cox_json_set_text(j, "coordination", arm->run.streaming ? "streaming" : "sequential");
+    cox_json_set_int(j, "cores", cox_run_data_cores(&arm->run));
     cox_json_set_number(j, "wall_s", arm->wall_s);
+    cox_json_set_number(j, "segments_per_hour", arm->segments_per_hour);
+    cox_json_set_number(j, "learn_share", arm->learn_share);
     cox_json_set_number(j, "coverage", arm->final_coverage);
     cox_json_set_number(j, "coverage_at_common_time", arm->common_coverage);
     cox_json_set_number(j, "ns_to_50", arm->reached_ns[0]);
     cox_json_set_number(j, "ns_to_80", arm->reached_ns[1]);
+    cox_json_set_number(j, "s_to_50", arm->reached_s[0]);
+    cox_json_set_number(j, "s_to_80", arm->reached_s[1]);
     cox_json_set_number(j, "speedup_50", arm->speedup[0]);
     cox_json_set_bool(j, "speedup_50_is_lower_bound", arm->at_least[0]);
     cox_json_set_number(j, "speedup_80", arm->speedup[1]);
     cox_json_set_bool(j, "speedup_80_is_lower_bound", arm->at_least[1]);
     cox_json_set_number(j, "best_rmsd_A", arm->best_rmsd_A);
-    cox_json_set_int(j, "best_frame", arm->best_frame);
+    cox_json_set_int(j, "best_frame", arm->best_frame < 0 ? -1 : arm->run.id[arm->best_frame]);
     if (fold) {
         cox_json_set_number(j, "first_fold_ns", arm->fold_ns);
         cox_json_set_number(j, "first_fold_s", arm->fold_s);
@@ -424,9 +447,9 @@ void cox_comparison_text(const struct cox_comparison *c, struct cox_str *out)
 {
     static const char *const heads[] = {"run",        "ns",         "states",   "ns to 50 %",
                                         "speed-up",   "ns to 80 %", "speed-up", "best RMSD",
-                                        "fold after", "ancestors"};
-    enum { COLUMNS = 10 };
-    int widths[COLUMNS] = {-4, 9, 6, 10, 8, 10, 8, 9, 10, 9};
+                                        "fold after", "ancestors",  "wall",     "segments/h"};
+    enum { COLUMNS = 12 };
+    int widths[COLUMNS] = {-4, 9, 6, 10, 8, 10, 8, 9, 10, 9, 12, 10};
     for (int a = 0; a < c->n; a++) {
         const int letters = (int)strlen(c->arms[a].name);
         widths[0] = -letters < widths[0] ? -letters : widths[0];
@@ -448,6 +471,8 @@ void cox_comparison_text(const struct cox_comparison *c, struct cox_str *out)
         number(t[7], sizeof t[7], "%.2f Å", arm->best_rmsd_A);
         number(t[8], sizeof t[8], "%.1f ns", arm->fold_ns);
         number(t[9], sizeof t[9], "%.0f", arm->ancestors);
+        cox_clock_human(arm->wall_s, t[10], sizeof t[10]);
+        number(t[11], sizeof t[11], "%.0f", arm->segments_per_hour);
         for (int i = 0; i < COLUMNS; i++)
             add_padded(out, t[i], widths[i]);
         cox_str_add(out, "\n");

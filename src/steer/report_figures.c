@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "learn/cvae.h"
-#include "learn/pca.h"
 #include "report/chart.h"
 #include "report/html.h"
 
@@ -41,21 +39,21 @@ void cox_figure_histogram(struct cox_str *page, const struct cox_run_data *run)
     const double *value = cox_figure_measure(run, &c.x_label, &maximise);
     if (!value)
         return;
-    c.title = "Where the ensemble was, by round";
+    c.title = run->streaming ? "Where the ensemble was, by generation"
+                             : "Where the ensemble was, by round";
     c.y_label = "frames";
     const struct cox_chart_histogram d = {.value = value,
                                           .group = run->round,
                                           .n = (size_t)run->n,
-                                          .n_groups = (int)run->n_rounds,
-                                          .group_word = "round",
+                                          .n_groups = run->generations,
+                                          .group_word = cox_run_data_round_word(run),
                                           .first_group = 1,
                                           .ordered = true,
                                           .stacked = true};
     cox_html_figure_begin(page);
     cox_chart_histogram(page, &c, &d);
-    cox_html_figure_end(page,
-                        "All %lld frames, stacked; dark: the first rounds, bright: the last.%s",
-                        (long long)run->n,
+    cox_html_figure_end(page, "All %lld frames, stacked; dark: the first %ss, bright: the last.%s",
+                        (long long)run->n, cox_run_data_round_word(run),
                         run->settings.control || !run->settings.agent.enabled
                             ? ""
                             : " Restarted replicas are clones: heights are not populations.");
@@ -118,8 +116,16 @@ void cox_figure_best(struct cox_str *page, const struct cox_run_data *run)
     const double ends[] = {0, run->total_ns}, target = run->settings.stop.target.rmsd_A;
     const double level[] = {target, target};
     const struct cox_chart_series s[] = {
-        {.name = "median of the round", .x = p.round_ns, .y = p.median, .n = rounds, .colour = 7},
-        {.name = "best of the round", .x = p.round_ns, .y = p.edge, .n = rounds, .colour = 6},
+        {.name = run->streaming ? "median of a stretch" : "median of the round",
+         .x = p.round_ns,
+         .y = p.median,
+         .n = rounds,
+         .colour = 7},
+        {.name = run->streaming ? "best of a stretch" : "best of the round",
+         .x = p.round_ns,
+         .y = p.edge,
+         .n = rounds,
+         .colour = 6},
         {.name = "best so far", .x = p.ns, .y = p.best, .n = n, .step = true, .colour = 2},
         {.name = "target", .x = ends, .y = level, .n = 2, .dashed = true, .colour = 3}};
     struct cox_chart c = COX_CHART_INIT;
@@ -131,7 +137,10 @@ void cox_figure_best(struct cox_str *page, const struct cox_run_data *run)
     c.x_min = 0;
     cox_html_figure_begin(page);
     cox_chart_lines(page, &c, s, isnan(target) || !run->has_rmsd ? 3 : 4);
-    cox_html_figure_end(page, "%s over all %d replicas.", label, run->lanes);
+    cox_html_figure_end(page, "%s over all %d replicas.%s", label, run->lanes,
+                        run->streaming ? " A stretch ends when the slowest replica has ended a "
+                                         "generation."
+                                       : "");
     cox_free(all);
 }
 
@@ -181,57 +190,18 @@ void cox_figure_losses(struct cox_str *page, const struct cox_run_data *run)
         {.name = "training", .x = all, .y = all + n, .n = n, .marks = true},
         {.name = "validation", .x = all, .y = all + 2 * n, .n = n, .marks = true}};
     struct cox_chart c = COX_CHART_INIT;
-    c.title = "Loss of the models";
-    c.x_label = "round";
+    c.title = run->streaming ? "Loss of the models published" : "Loss of the models";
+    c.x_label = run->streaming ? "generation of the slowest replica" : "round";
     c.x_whole = true;
     c.y_label = "loss per contact map (nats)";
     cox_html_figure_begin(page);
     cox_chart_lines(page, &c, s, 2);
     cox_html_figure_end(page,
                         "Cross-entropy of the pixels plus divergence, at the end of each training; "
-                        "%zu trainings, %.1f s in all. The last one saw %lld maps.",
-                        n, seconds, (long long)run->models[n - 1].samples);
+                        "%zu %s, %.1f s in all. The last one saw %lld maps.",
+                        n, run->streaming ? "models" : "trainings", seconds,
+                        (long long)run->models[n - 1].samples);
     cox_free(all);
-}
-
-static const char *const task_kinds[] = {"simulate", "features", "train",
-                                         "embed",    "agent",    "store"};
-#define N_KINDS ((int)(sizeof task_kinds / sizeof *task_kinds))
-
-void cox_figure_timeline(struct cox_str *page, const struct cox_run_data *run, int first, int last)
-{
-    struct cox_chart_task *task = cox_alloc((size_t)run->n_tasks, sizeof *task);
-    if (!task) {
-        page->status = COX_ENOMEM;
-        return;
-    }
-    size_t n = 0;
-    int workers = 1;
-    for (int64_t i = 0; i < run->n_tasks; i++) {
-        const struct cox_catalog_task *t = &run->tasks[i];
-        if (t->round < first || t->round > last)
-            continue;
-        int kind = 0;
-        while (kind < N_KINDS && strcmp(task_kinds[kind], t->kind) != 0)
-            kind++;
-        workers = t->worker + 1 > workers ? t->worker + 1 : workers;
-        task[n++] = (struct cox_chart_task){t->began_s, t->ended_s, t->worker, kind};
-    }
-    char title[64];
-    snprintf(title, sizeof title, first == last ? "Round %d" : "Rounds %d to %d", first + 1,
-             last + 1);
-    struct cox_chart c = COX_CHART_INIT;
-    c.title = title;
-    c.x_label = "wall time (s)";
-    c.x_min = first == 0 ? 0 : NAN;
-    c.width = 1300;
-    const struct cox_chart_timeline d = {
-        .task = task, .n = n, .n_rows = workers, .n_kinds = N_KINDS, .kind_names = task_kinds};
-    cox_html_figure_begin(page);
-    cox_chart_timeline(page, &c, &d);
-    cox_html_figure_end(page, "What each thread worked on; grey: share of the threads that had "
-                              "a task.");
-    cox_free(task);
 }
 
 void cox_figure_idle(struct cox_str *page, const struct cox_run_data *run)
@@ -303,7 +273,7 @@ void cox_figure_temperatures(struct cox_str *page, const struct cox_run_data *ru
 
 void cox_figure_ancestors(struct cox_str *page, const struct cox_run_data *run)
 {
-    const size_t n = (size_t)run->n_rounds;
+    const size_t n = (size_t)(run->streaming ? run->generations : run->n_rounds);
     double *all = numbers(page, 3 * n);
     if (!all)
         return;
@@ -315,14 +285,17 @@ void cox_figure_ancestors(struct cox_str *page, const struct cox_run_data *run)
         all[n + r] = count;
     }
     for (int64_t i = 0; i < run->n_picks; i++)
-        if (run->picks[i].round >= 0 && run->picks[i].round < run->n_rounds)
+        if (run->picks[i].round >= 0 && run->picks[i].round < (int)n)
             all[2 * n + (size_t)run->picks[i].round]++;
     const struct cox_chart_series s[] = {
         {.name = "distinct ancestors of the replicas", .x = all, .y = all + n, .n = n},
-        {.name = "replicas restarted after the round", .x = all, .y = all + 2 * n, .n = n}};
+        {.name = run->streaming ? "replicas restarted" : "replicas restarted after the round",
+         .x = all,
+         .y = all + 2 * n,
+         .n = n}};
     struct cox_chart c = COX_CHART_INIT;
     c.title = "Lineage";
-    c.x_label = "round";
+    c.x_label = cox_run_data_round_word(run);
     c.x_whole = true;
     c.y_label = "replicas";
     c.y_min = 0;

@@ -18,8 +18,13 @@ void cox_figure_states(struct cox_str *page, const struct cox_run_data *run);
  */
 void cox_figure_latent(struct cox_str *page, const struct cox_run_data *run, struct cox_team *team);
 void cox_figure_losses(struct cox_str *page, const struct cox_run_data *run);
-/* Rounds first … last of the tasks. */
+/* report_timeline.c. The tasks of a sequential run in rounds first … last. */
 void cox_figure_timeline(struct cox_str *page, const struct cox_run_data *run, int first, int last);
+/* The tasks of a run of either kind between two moments (NaN: its end), under a title. */
+void cox_figure_timeline_span(struct cox_str *page, const struct cox_run_data *run,
+                              const char *title, double from_s, double until_s);
+/* Of a streaming run: cores that simulated and that learned, over time. */
+void cox_figure_cores(struct cox_str *page, const struct cox_run_data *run);
 void cox_figure_idle(struct cox_str *page, const struct cox_run_data *run);
 void cox_figure_temperatures(struct cox_str *page, const struct cox_run_data *run);
 void cox_figure_ancestors(struct cox_str *page, const struct cox_run_data *run);

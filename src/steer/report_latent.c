@@ -93,20 +93,25 @@ static int flatten(struct latent_map *m, const struct cox_run_data *run, struct 
     return rc;
 }
 
-/* The frames picked in the last round that picked any, as far as they are mapped. */
+/* The frames picked in the last round that picked any (streaming: the newest picks, one a replica),
+ * as far as they are mapped. */
 static void mark_picks(struct latent_map *m, const struct cox_run_data *run)
 {
     const int last = run->n_picks ? run->picks[run->n_picks - 1].round : -1;
-    for (int64_t p = run->n_picks; p-- > 0 && run->picks[p].round == last;) {
+    int64_t left = run->streaming ? run->lanes : run->n_picks;
+    for (int64_t p = run->n_picks; p-- > 0 && left-- > 0;) {
+        if (!run->streaming && run->picks[p].round != last)
+            break;
+        const int64_t frame = cox_run_data_frame(run, run->picks[p].frame);
         int64_t low = 0, high = run->n_mapped;
         while (low < high) {
             const int64_t middle = low + (high - low) / 2;
-            if (run->mapped[middle] < run->picks[p].frame)
+            if (run->mapped[middle] < frame)
                 low = middle + 1;
             else
                 high = middle;
         }
-        if (low < run->n_mapped && run->mapped[low] == run->picks[p].frame)
+        if (low < run->n_mapped && run->mapped[low] == frame)
             m->marked[m->n_marked++] = (size_t)low;
     }
 }
@@ -128,7 +133,8 @@ static void draw(struct cox_str *page, const struct cox_run_data *run, const str
                                   .value_reversed = !maximise,
                                   .marked = m->marked,
                                   .n_marked = m->n_marked,
-                                  .marked_name = "picked in the last round"};
+                                  .marked_name = run->streaming ? "the newest picks"
+                                                                : "picked in the last round"};
     cox_html_row_begin(page);
     if (measured) {
         c.title = "Latent space, by what the run is judged by";
@@ -141,13 +147,14 @@ static void draw(struct cox_str *page, const struct cox_run_data *run, const str
                             m->d, 100 * m->explained, m->distinct, (long long)run->n_mapped);
     }
     d.value = m->round;
-    d.value_label = "round";
+    d.value_label = cox_run_data_round_word(run);
     d.value_reversed = false;
     d.n_marked = 0;
-    c.title = "Latent space, by round";
+    c.title = run->streaming ? "Latent space, by generation" : "Latent space, by round";
     cox_html_figure_begin(page);
     cox_chart_scatter(page, &c, &d);
-    cox_html_figure_end(page, "The same frames; bright: the last rounds.");
+    cox_html_figure_end(page, "The same frames; bright: the last %ss.",
+                        cox_run_data_round_word(run));
     cox_html_row_end(page);
 }
 

@@ -57,6 +57,45 @@ static void add_key(struct figures *f, const char *label, const char *note, cons
 #pragma GCC diagnostic pop
 }
 
+static void round_figures(struct figures *f, const struct cox_run_data *run)
+{
+    char note[96];
+    double idle = 0;
+    const double simulating = busy_simulating(run);
+    if (simulating > 0)
+        add_key(f, "while simulating", "aggregate", "%.0f ns/day",
+                run->total_ns / simulating * 86400);
+    snprintf(note, sizeof note, "%lld frames", (long long)run->n);
+    add_key(f, "rounds", note, "%.0f", (double)run->n_rounds);
+    for (int64_t r = 0; r < run->n_rounds; r++)
+        idle += run->rounds[r].idle_s;
+    add_key(f, "idle per round", "no task running", "%.3f s",
+            run->n_rounds ? idle / (double)run->n_rounds : 0);
+}
+
+static void stream_figures(struct figures *f, const struct cox_run_data *run, double wall)
+{
+    char note[96];
+    if (wall > 0)
+        add_key(f, "over the whole run", "aggregate", "%.0f ns/day", run->total_ns / wall * 86400);
+    snprintf(note, sizeof note, "%lld frames, %lld segments begun", (long long)run->n,
+             (long long)run->n_segments);
+    add_key(f, "segments an hour", note, "%.0f", cox_run_data_segments_per_hour(run));
+    const double share = cox_json_get_number(run->summary, "stream_share", NAN);
+    if (!isnan(share))
+        add_key(f, "for the stream", "of simulation time", "%.2f %%", 100 * share);
+    int again = 0;
+    for (int64_t i = 0; i < run->n_attempts; i++)
+        for (int64_t k = 0; k < i; k++)
+            if (!strcmp(run->attempts[k].task, run->attempts[i].task)) {
+                again++;
+                break;
+            }
+    snprintf(note, sizeof note, "%lld attempts in all", (long long)run->n_attempts);
+    if (again)
+        add_key(f, "processes begun again", note, "%.0f", again);
+}
+
 static void key_figures(struct cox_str *page, const struct cox_run_data *run)
 {
     struct figures f = {.n = 0};
@@ -66,7 +105,8 @@ static void key_figures(struct cox_str *page, const struct cox_run_data *run)
     const double *value = cox_figure_measure(run, &label, &maximise);
     const int64_t best = best_frame(run);
     if (best >= 0) {
-        snprintf(note, sizeof note, "frame %lld, after %.1f ns", (long long)best, run->ns[best]);
+        snprintf(note, sizeof note, "frame %lld, after %.1f ns", (long long)run->id[best],
+                 run->ns[best]);
         add_key(&f, run->has_rmsd ? "best RMSD" : label, note, run->has_rmsd ? "%.2f Å" : "%.3g",
                 value[best]);
     }
@@ -77,28 +117,24 @@ static void key_figures(struct cox_str *page, const struct cox_run_data *run)
         add_key(&f, "first frame on target", note, "%.0f s", hit);
     snprintf(note, sizeof note, "%.2f ns per replica", run->lanes ? run->total_ns / run->lanes : 0);
     add_key(&f, "simulated", note, "%.1f ns", run->total_ns);
-    const double wall = run->n_tasks ? run->tasks[run->n_tasks - 1].ended_s : 0;
+    const double wall = cox_run_data_wall_s(run);
     char human[32];
     cox_clock_human(wall, human, sizeof human);
     add_key(&f, "wall time", "", human, 0);
-    const double simulating = busy_simulating(run);
-    if (simulating > 0)
-        add_key(&f, "while simulating", "aggregate", "%.0f ns/day",
-                run->total_ns / simulating * 86400);
-    snprintf(note, sizeof note, "%lld frames", (long long)run->n);
-    add_key(&f, "rounds", note, "%.0f", (double)run->n_rounds);
-    double states = 0, idle = 0;
-    for (int64_t r = 0; r < run->n_rounds; r++) {
+    if (run->streaming)
+        stream_figures(&f, run, wall);
+    else
+        round_figures(&f, run);
+    double states = 0;
+    for (int64_t r = 0; r < run->n_rounds; r++)
         states += run->rounds[r].new_states;
-        idle += run->rounds[r].idle_s;
-    }
-    add_key(&f, "states seen", "", "%.0f", states);
-    const int ancestors = cox_run_data_ancestors(run, (int)run->n_rounds - 1, NULL);
+    if (states > 0 || !run->streaming)
+        add_key(&f, "states seen", "", "%.0f", states);
+    const int newest = (int)(run->streaming ? run->generations : run->n_rounds) - 1;
+    const int ancestors = cox_run_data_ancestors(run, newest, NULL);
     snprintf(note, sizeof note, "of %d replicas", run->lanes);
     if (ancestors > 0)
         add_key(&f, "distinct ancestors", note, "%.0f", ancestors);
-    add_key(&f, "idle per round", "no task running", "%.3f s",
-            run->n_rounds ? idle / (double)run->n_rounds : 0);
     cox_html_keys(page, f.key, f.n);
 }
 
@@ -134,6 +170,7 @@ static void lineage_row(struct cox_str *page, const char *const *heads,
                         const struct cox_run_data *run, const struct cox_catalog_segment *s,
                         int64_t until)
 {
+    const int64_t frame = cox_run_data_frame(run, until);
     char id[24], round[24], lane[24], from[64], frames[48], seed[24];
     snprintf(id, sizeof id, "%lld", (long long)s->id);
     snprintf(round, sizeof round, "%d", s->round + 1);
@@ -145,13 +182,18 @@ static void lineage_row(struct cox_str *page, const char *const *heads,
         snprintf(from, sizeof from, "%s segment %lld, frame %lld",
                  s->continued ? "goes on with" : "restarted from", (long long)s->parent_segment,
                  (long long)s->parent_frame);
-    snprintf(frames, sizeof frames, "%lld–%lld", (long long)s->first_frame, (long long)until);
+    if (s->first_frame >= 0)
+        snprintf(frames, sizeof frames, "%lld–%lld", (long long)s->first_frame, (long long)until);
+    else if (until >= 0) /* the frames of a streamed segment stand among those of others */
+        snprintf(frames, sizeof frames, "until %lld", (long long)until);
+    else
+        snprintf(frames, sizeof frames, "none");
     const char *label;
     bool maximise;
     char value[32] = "";
     const double *v = cox_figure_measure(run, &label, &maximise);
-    if (v && until >= 0 && until < run->n)
-        snprintf(value, sizeof value, "%.2f", v[until]);
+    if (v && frame >= 0)
+        snprintf(value, sizeof value, "%.2f", v[frame]);
     const char *const cells[] = {id, round, lane, from, frames, value, seed};
     cox_html_table_row(page, heads, cells, 7);
 }
@@ -165,14 +207,17 @@ static void pathway(struct cox_str *page, const struct cox_run_data *run)
     if (frame < 0 || !run->n_segments)
         return;
     cox_figure_measure(run, &label, &maximise);
-    const char *const heads[] = {">segment", ">round", ">replica", "began",
-                                 "frames",   ">value", ">seed"};
+    const char *const heads[] = {">segment", run->streaming ? ">generation" : ">round",
+                                 ">replica", "began",
+                                 "frames",   ">value",
+                                 ">seed"};
     cox_html_paragraph(page,
                        "The pathway to the best frame (%lld), backwards; value: %s at the end "
                        "of the leg. 'cox lineage' writes it as one trajectory.",
-                       (long long)frame, label);
+                       (long long)run->id[frame], label);
     cox_html_table_begin(page, heads, 7);
     int64_t at = run->segment[frame];
+    frame = run->id[frame];
     int legs = 0;
     for (; at >= 0 && at < run->n_segments && legs < MOST_LEGS; legs++) {
         const struct cox_catalog_segment *s = &run->segments[at];
@@ -202,6 +247,60 @@ static void configuration(struct cox_str *page, const struct cox_run_data *run)
     cox_free(text);
 }
 
+static void machine_of_rounds(struct cox_str *page, const struct cox_run_data *run)
+{
+    const int last = (int)run->n_rounds - 1;
+    cox_figure_timeline(page, run, 0, last > 0 ? last : 0);
+    if (last > 5)
+        cox_figure_timeline(page, run, last - 3, last);
+    cox_figure_idle(page, run);
+}
+
+static void attempts(struct cox_str *page, const struct cox_run_data *run)
+{
+    const char *const heads[] = {">attempt",   "process", "host", ">began (s)",
+                                 ">ended (s)", "how",     "why"};
+    const int64_t first = run->n_attempts > MOST_LEGS ? run->n_attempts - MOST_LEGS : 0;
+    cox_html_table_begin(page, heads, 7);
+    for (int64_t i = first; i < run->n_attempts; i++) {
+        const struct cox_catalog_attempt *a = &run->attempts[i];
+        char epoch[24], began[24], ended[24] = "–";
+        snprintf(epoch, sizeof epoch, "%lld", (long long)a->epoch);
+        snprintf(began, sizeof began, "%.1f", a->began_s);
+        if (!isnan(a->ended_s))
+            snprintf(ended, sizeof ended, "%.1f", a->ended_s);
+        const char *const cells[] = {epoch, a->task, a->host, began, ended, a->end, a->reason};
+        cox_html_table_row(page, heads, cells, 7);
+    }
+    cox_html_table_end(page);
+    if (first)
+        cox_html_paragraph(page, "Only the last %d of %lld attempts are listed.", MOST_LEGS,
+                           (long long)run->n_attempts);
+}
+
+static void poisons(struct cox_str *page, const struct cox_run_data *run)
+{
+    for (int64_t i = 0; i < run->n_poisons; i++) {
+        const struct cox_catalog_poison *p = &run->poisons[i];
+        if (p->set_aside)
+            cox_html_paragraph(page, "Set aside after %d crashes: %s %lld. %s", p->crashes,
+                               p->frame >= 0 ? "frame" : "start structure",
+                               (long long)(p->frame >= 0 ? p->frame : p->start), p->reason);
+    }
+}
+
+static void machine_of_stream(struct cox_str *page, const struct cox_run_data *run)
+{
+    const double end = cox_run_data_wall_s(run);
+    cox_figure_timeline_span(page, run, "The whole run", 0, end);
+    if (end > 60)
+        cox_figure_timeline_span(page, run, "Its last tenth", end * 0.9, end);
+    cox_figure_cores(page, run);
+    poisons(page, run);
+    if (run->n_attempts)
+        attempts(page, run);
+}
+
 static void write_page(struct cox_str *page, const struct cox_run_data *run, struct cox_team *team)
 {
     char utc[32], foot[96], whole[PATH_MAX];
@@ -227,11 +326,10 @@ static void write_page(struct cox_str *page, const struct cox_run_data *run, str
     cox_html_row_end(page);
     pathway(page, run);
     cox_html_section(page, "What the machine did");
-    const int last = (int)run->n_rounds - 1;
-    cox_figure_timeline(page, run, 0, last > 0 ? last : 0);
-    if (last > 5)
-        cox_figure_timeline(page, run, last - 3, last);
-    cox_figure_idle(page, run);
+    if (run->streaming)
+        machine_of_stream(page, run);
+    else
+        machine_of_rounds(page, run);
     configuration(page, run);
     cox_clock_utc(utc, sizeof utc);
     snprintf(foot, sizeof foot, "cox %s, %s", COX_VERSION, utc);
