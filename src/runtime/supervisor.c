@@ -137,6 +137,7 @@ static int copy(struct cox_entry *e, const struct cox_task *task, struct cox_err
 /* From `at` on something queued could run, if anything can. */
 static void note_could(struct cox_supervisor *s, double at)
 {
+    at = fmax(at, s->counted_s);
     if (at < s->could_s && cox_queue_choose(s) >= 0)
         s->could_s = at;
 }
@@ -307,7 +308,8 @@ static int start_what_fits(struct cox_supervisor *s, struct cox_err *err)
             return rc;
     }
     if (isfinite(s->could_s)) {
-        s->idle_sum += fmax(0, cox_executor_now(s->executor) - s->could_s);
+        s->counted_s = cox_executor_now(s->executor);
+        s->idle_sum += fmax(0, s->counted_s - s->could_s);
         s->could_s = INFINITY;
     }
     return COX_OK;
@@ -424,7 +426,11 @@ int cox_supervisor_next(struct cox_supervisor *s, double timeout_s,
     double until = cox_executor_now(s->executor) + fmax(timeout_s, 0);
     for (;;) {
         act_on_due(s);
-        int rc = start_what_fits(s, err);
+        /* A failure is told first: it may restart at once, and comes before what was added later.
+         */
+        int rc = s->first_event >= 0 && s->entries[s->first_event].event == COX_SUPERVISOR_FAILED
+                     ? COX_OK
+                     : start_what_fits(s, err);
         if (rc)
             return rc;
         if (take_event(s, event))

@@ -64,9 +64,10 @@ struct cox_supervisor {
     int *running;
     int n_running, n_waiting;
     int first_event, last_event;
-    double retry_s;  /* when refused lines are asked again; INFINITY: none is */
-    double could_s;  /* since when something queued could run; INFINITY: nothing can */
-    double idle_sum; /* of what came before */
+    double retry_s;   /* when refused lines are asked again; INFINITY: none is */
+    double could_s;   /* since when something queued could run; INFINITY: nothing can */
+    double counted_s; /* until when idle_sum holds, so that no moment counts twice */
+    double idle_sum;
 };
 
 /* supervisor_queue.c */
