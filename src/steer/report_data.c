@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/str.h"
 
 void cox_run_data_deinit(struct cox_run_data *run)
 {
@@ -194,15 +195,15 @@ double cox_run_data_segments_per_hour(const struct cox_run_data *run)
 /* Without a summary: as many as there were threads, or simulations. */
 int cox_run_data_cores(const struct cox_run_data *run)
 {
-    int cores = (int)cox_json_get_number(run->summary, run->streaming ? "cores" : "threads", 0);
+    int cores = (int)cox_json_get_number(run->summary, "threads", 0);
     int found = 0;
     for (int64_t i = 0; i < run->n_tasks; i++) {
         const struct cox_catalog_task *t = &run->tasks[i];
-        int number;
-        if (!run->streaming && t->worker >= found)
-            found = t->worker + 1;
-        else if (run->streaming && sscanf(t->who, "sim-%d", &number) == 1 && number >= found)
-            found = number + 1;
+        long long number = run->streaming ? -1 : t->worker;
+        if (run->streaming && cox_str_starts(t->who, "sim-") && cox_parse_int(t->who + 4, &number))
+            number = -1;
+        if (number >= found && number < INT_MAX)
+            found = (int)number + 1;
     }
     return cores > 0 ? cores : found > 0 ? found : 1;
 }

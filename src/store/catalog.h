@@ -77,8 +77,8 @@ struct cox_catalog_pick {
 struct cox_catalog_task {
     int64_t id; /* -1 on insert: the next one */
     int round;
-    char kind[16]; /* simulate, features, train, embed, agent, store */
-    int worker;
+    char kind[16];           /* simulate, features, train, embed, agent, store */
+    int worker;              /* thread; of a streaming run the cores that the task had, 0: shared */
     double began_s, ended_s; /* since the run began */
     char who[32];            /* of a streaming run: "sim-3"; else "" */
 };
