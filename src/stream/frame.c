@@ -13,6 +13,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(float) == 4,
                "raw parts are little-endian float32 and are not converted");
 
 #define HEADER_VALUES 129 /* the map, 64 keys and 64 values: room for keys of newer peers */
+#define HEADER_DEPTH 4
 
 size_t cox_stream_frame_bytes(const struct cox_stream_frame *f)
 {
@@ -217,7 +218,7 @@ int cox_stream_frame_unpack(struct cox_stream_frame *f, struct cox_stream_stamp 
     int rc = header_length > COX_FRAME_HEADER_MAX
                  ? cox_err_set(err, COX_EFORMAT, "a header of %zu bytes (at most %d)",
                                header_length, COX_FRAME_HEADER_MAX)
-                 : cox_wire_check(header, header_length, 1, HEADER_VALUES, err);
+                 : cox_wire_check(header, header_length, HEADER_DEPTH, HEADER_VALUES, err);
     if (rc)
         return cox_err_wrap(err, rc, "frame");
     struct header h = {0};

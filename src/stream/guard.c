@@ -17,6 +17,11 @@
 #define MONITOR_ENDPOINT "inproc://cox.monitor"
 #define CONTROL_ENDPOINT "inproc://cox.guard"
 #define ZAP_PARTS 16
+/* Another run's key (the server's, the client's), or no key: the last looks like a connection that
+ * broke off while it was made, which is counted with it. */
+#define REFUSALS                                                             \
+    (ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | \
+     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 
 struct cox_guard {
     void *socket;                      /* watched */
@@ -82,8 +87,7 @@ static void count_event(struct cox_guard *g)
     if (n && zmq_msg_size(&parts[0]) >= sizeof(uint16_t)) {
         uint16_t event;
         memcpy(&event, zmq_msg_data(&parts[0]), sizeof event);
-        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ||
-            event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        if (event & REFUSALS)
             atomic_fetch_add(&g->refused, 1);
     }
     for (int i = 0; i < n; i++)
@@ -131,10 +135,9 @@ int cox_guard_create(struct cox_guard **out, void *context, void *socket, const 
     if (!g)
         return cox_err_set(err, COX_ENOMEM, "out of memory");
     g->socket = socket;
-    int events = ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     if (!zmq_z85_decode(g->client, client_public) ||
         !(g->zap = open_socket(context, ZMQ_REP, ZAP_ENDPOINT, NULL)) ||
-        zmq_socket_monitor(socket, MONITOR_ENDPOINT, events) ||
+        zmq_socket_monitor(socket, MONITOR_ENDPOINT, REFUSALS) ||
         !(g->monitor = open_socket(context, ZMQ_PAIR, NULL, MONITOR_ENDPOINT)) ||
         !(g->told = open_socket(context, ZMQ_PAIR, CONTROL_ENDPOINT, NULL)) ||
         !(g->tell = open_socket(context, ZMQ_PAIR, NULL, CONTROL_ENDPOINT))) {
