@@ -44,9 +44,10 @@ static void format_line(char *text, size_t size, const struct cox_steer_progress
         snprintf(found, sizeof found, " · %d restarts", p->picks);
     if (p->arrived)
         snprintf(arrived, sizeof arrived, " · %d/%d on target", p->arrived, p->lanes);
-    snprintf(text, size, "round %d%s%s · %.1f ns · %.0f ns/day%s%s%s%s · %s%s%s%s", p->round + 1,
-             p->round_done ? "" : ": ", p->round_done ? "" : p->stage, p->ns, p->ns_per_day,
-             best[0] ? " · best " : "", best, arrived, found, elapsed,
+    const char *doing = p->roles ? p->roles : p->round_done ? "" : p->stage;
+    snprintf(text, size, "%s %d%s%s · %.1f ns · %.0f ns/day%s%s%s%s · %s%s%s%s",
+             p->roles ? "generation" : "round", p->round + 1, doing[0] ? ": " : "", doing, p->ns,
+             p->ns_per_day, best[0] ? " · best " : "", best, arrived, found, elapsed,
              isnan(p->eta_s) ? "" : ", at most ", isnan(p->eta_s) ? "" : eta,
              isnan(p->eta_s) ? "" : " to go");
 }
@@ -90,14 +91,23 @@ static int print_json(const char *directory)
     return text ? COX_EXIT_OK : COX_EXIT_FAILED;
 }
 
+static void print_streaming(const struct cox_steer_outcome *o)
+{
+    printf("%lld segments, %d models; ", (long long)o->segments, o->models);
+    if (!isnan(o->stream_share))
+        printf("%.3f %% of the simulation time went into the stream; ", 100 * o->stream_share);
+    printf("%d %s started again; processors busy %.0f %%\n", o->restarts,
+           o->restarts == 1 ? "process was" : "processes were", 100 * o->cpu_share);
+}
+
 static void print_outcome(const struct cox_steer_outcome *o, const char *directory)
 {
     char wall[32];
     char best[64];
     cox_clock_human(o->wall_s, wall, sizeof wall);
     format_best(best, sizeof best, o->best_name, o->best);
-    printf("%s after %s: %d rounds, %.1f ns simulated at %.0f ns/day\n", o->text, wall, o->rounds,
-           o->ns, o->ns_per_day);
+    printf("%s after %s: %d %s, %.1f ns simulated at %.0f ns/day\n", o->text, wall, o->rounds,
+           o->streaming ? "generations" : "rounds", o->ns, o->ns_per_day);
     if (best[0])
         printf("best %s (frame %lld)", best, (long long)o->best_frame);
     if (!isnan(o->first_hit_ns))
@@ -105,8 +115,11 @@ static void print_outcome(const struct cox_steer_outcome *o, const char *directo
     if (best[0])
         printf("; ");
     printf("%d states seen, lanes from %d distinct ancestors\n", o->states, o->ancestors);
-    printf("idle per round %.3f s (at most %.3f s), processors busy %.0f %%\n", o->idle_mean_s,
-           o->idle_max_s, 100 * o->cpu_share);
+    if (o->streaming)
+        print_streaming(o);
+    else
+        printf("idle per round %.3f s (at most %.3f s), processors busy %.0f %%\n", o->idle_mean_s,
+               o->idle_max_s, 100 * o->cpu_share);
     if (o->blown)
         printf("%d lanes blew up and were restarted (events.jsonl)\n", o->blown);
     printf("report: %s/report.html\n", directory);
@@ -117,8 +130,8 @@ int cox_show_run_end(struct cox_show_run *show, int rc, const struct cox_steer_o
 {
     cox_progress_end(&show->line);
     if (rc == COX_ECANCELLED) {
-        fprintf(stderr, "cox: interrupted; %d rounds are kept, 'cox resume %s' goes on\n",
-                outcome->rounds, directory);
+        fprintf(stderr, "cox: interrupted; %d %s are kept, 'cox resume %s' goes on\n",
+                outcome->rounds, outcome->streaming ? "generations" : "rounds", directory);
         return COX_EXIT_INTERRUPTED;
     }
     if (rc) {

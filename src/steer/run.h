@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A sequential steered run (DeepDriveMD-F): rounds of simulate → features → store → train → embed →
- * agent. The same settings and seed give the same run, also through any number of interruptions. */
+/* A steered run. Sequential (DeepDriveMD-F): rounds of simulate → features → store → train → embed
+ * → agent; the same settings and seed give the same run, also through any number of interruptions.
+ * Streaming (DeepDriveMD-S): processes that do all of that at once. The settings say which. */
 #ifndef COX_STEER_RUN_H
 #define COX_STEER_RUN_H
 
@@ -14,6 +15,7 @@
 struct cox_steer_progress {
     int round; /* the one under way, from 0 */
     const char *stage;
+    const char *roles; /* streaming: who is at work; NULL else */
     double ns;         /* aggregate simulated time, committed */
     double ns_per_day; /* of the last round, while simulating */
     double best;       /* objective or RMSD, NaN: none */
@@ -53,10 +55,16 @@ struct cox_steer_outcome {
     int states, ancestors, blown;
     double idle_mean_s, idle_max_s; /* per round: no task ran */
     double cpu_share;               /* processor time / (wall time · threads), this session */
+    /* streaming */
+    bool streaming;
+    double stream_share; /* of simulation time that went into handing frames over, this session */
+    int restarts;        /* of processes that died, all sessions */
+    int models;          /* published */
+    int64_t segments;
 };
 
 /* Starts a fresh run in `directory`, which must not hold one already. COX_ECANCELLED: interrupted,
- * everything up to the last round is kept and cox_steer_resume goes on. */
+ * what was stored is kept and cox_steer_resume goes on. */
 int cox_steer_run(struct cox_steer_outcome *outcome, const struct cox_settings *settings,
                   const struct cox_config *config, const char *directory,
                   const struct cox_steer_hooks *hooks, struct cox_err *err) COX_MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The loop: each stage is a barrier. Between two stages nothing is waited for, so the time in which
  * no task runs is what the coordinator itself needs; it is measured and kept with every round. */
-#include "steer/run.h"
+#include "steer/coordination.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "steer/coordinator.h"
-#include "steer/report_run.h"
+#include "steer/starts.h"
 
 struct round_work {
     double began;
@@ -391,24 +391,6 @@ static int prepare_lanes(struct cox_coordinator *c, struct cox_err *err)
     return minimised(c, err);
 }
 
-/* Once: a run may have died between making its catalog and this. */
-static int record_starts(struct cox_coordinator *c, struct cox_err *err)
-{
-    struct cox_catalog_start *rows = NULL;
-    int64_t known = 0;
-    int rc = cox_catalog_starts(c->record.catalog, &rows, &known, err);
-    cox_free(rows);
-    for (int i = (int)known; !rc && i < c->n_starts; i++) {
-        struct cox_catalog_start row = {.id = i};
-        bool given = c->settings->starts.n > 0;
-        snprintf(row.path, sizeof row.path, "%s",
-                 given ? c->settings->starts.items[i] : c->settings->system);
-        snprintf(row.title, sizeof row.title, "%s", given ? row.path : c->system->name);
-        rc = cox_catalog_add_start(c->record.catalog, &row, err);
-    }
-    return rc;
-}
-
 static int finish(struct cox_coordinator *c, int rc, struct cox_steer_outcome *outcome,
                   struct cox_err *err)
 {
@@ -427,21 +409,11 @@ static int finish(struct cox_coordinator *c, int rc, struct cox_steer_outcome *o
     return rc ? rc : summary;
 }
 
-/* The report is made of the files, once they are closed. It can be made again by `cox report`, so a
- * failure does not spoil the run. */
-static void report(const char *directory)
-{
-    struct cox_err problem = COX_ERR_INIT;
-    if (cox_steer_report(directory, &problem))
-        cox_log(COX_LOG_WARN, "no report: %s", problem.text);
-}
-
-int cox_steer_run(struct cox_steer_outcome *outcome, const struct cox_settings *settings,
-                  const struct cox_config *config, const char *directory,
-                  const struct cox_steer_hooks *hooks, struct cox_err *err)
+int cox_sequential_run(struct cox_steer_outcome *outcome, const struct cox_settings *settings,
+                       const struct cox_config *config, const char *directory,
+                       const struct cox_steer_hooks *hooks, struct cox_err *err)
 {
     struct cox_coordinator c;
-    *outcome = (struct cox_steer_outcome){0};
     int rc = cox_coordinator_init(&c, settings, config, hooks, err);
     if (rc)
         return rc;
@@ -451,50 +423,35 @@ int cox_steer_run(struct cox_steer_outcome *outcome, const struct cox_settings *
                                settings->simulation.save_velocities, err);
     if (!rc) {
         c.recording = true;
-        rc = record_starts(&c, err);
+        rc = cox_starts_record(c.n_starts, c.system, settings, c.record.catalog, err);
     }
     if (!rc)
         rc = prepare_lanes(&c, err);
     if (!rc)
         rc = finish(&c, loop(&c, false, outcome, err), outcome, err);
     cox_coordinator_deinit(&c);
-    if (!rc)
-        report(directory);
     return rc;
 }
 
-int cox_steer_resume(struct cox_steer_outcome *outcome, const char *directory,
-                     const struct cox_steer_hooks *hooks, struct cox_err *err)
+int cox_sequential_resume(struct cox_steer_outcome *outcome, const struct cox_settings *settings,
+                          const struct cox_config *config, const char *directory,
+                          const struct cox_steer_hooks *hooks, struct cox_err *err)
 {
     struct cox_coordinator c;
-    struct cox_settings settings;
-    struct cox_config *config = NULL;
-    char path[PATH_MAX];
     bool undecided = false;
-    *outcome = (struct cox_steer_outcome){0};
-    struct cox_arena *arena = cox_arena_create();
-    if (!arena)
-        return cox_err_set(err, COX_ENOMEM, "out of memory");
-    int rc = cox_path_join(path, sizeof path, directory, "config.yaml", err);
+    int rc = cox_coordinator_init(&c, settings, config, hooks, err);
+    if (rc)
+        return rc;
+    rc = cox_record_open(&c.record, directory, err);
+    c.recording = !rc;
     if (!rc)
-        rc = cox_settings_load(&settings, &config, path, NULL, 0, arena, err);
+        rc = cox_starts_record(c.n_starts, c.system, settings, c.record.catalog, err);
     if (!rc)
-        rc = cox_coordinator_init(&c, &settings, config, hooks, err);
-    if (!rc) {
-        rc = cox_record_open(&c.record, directory, err);
-        c.recording = !rc;
-        if (!rc)
-            rc = record_starts(&c, err);
-        if (!rc)
-            rc = prepare_lanes(&c, err);
-        if (!rc)
-            rc = cox_coordinator_reload(&c, &undecided, err);
-        if (!rc)
-            rc = finish(&c, loop(&c, undecided, outcome, err), outcome, err);
-        cox_coordinator_deinit(&c);
-    }
-    cox_arena_destroy(arena);
+        rc = prepare_lanes(&c, err);
     if (!rc)
-        report(directory);
+        rc = cox_coordinator_reload(&c, &undecided, err);
+    if (!rc)
+        rc = finish(&c, loop(&c, undecided, outcome, err), outcome, err);
+    cox_coordinator_deinit(&c);
     return rc;
 }

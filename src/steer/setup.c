@@ -8,51 +8,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-
-static int load_start(struct cox_coordinator *c, const char *path, float *out, struct cox_err *err)
-{
-    struct cox_reference *reference = NULL;
-    int rc = cox_reference_load(&reference, c->system, path, 0, err);
-    if (rc)
-        return cox_err_wrap(err, rc, "start structure");
-    for (int i = 0; !rc && i < c->system->n_atoms; i++) {
-        if (!reference->has[i])
-            rc = cox_err_set(
-                err, COX_EINVAL,
-                "start structure '%s' lacks atom %s of residue %s %d; it must have all "
-                "%d atoms of the system",
-                path, c->system->atom_name[i], c->system->residue_name[c->system->residue[i]],
-                c->system->residue_number[c->system->residue[i]], c->system->n_atoms);
-        for (int k = 0; k < 3; k++)
-            out[3 * i + k] = (float)reference->position_nm[i][k];
-    }
-    cox_reference_destroy(reference);
-    return rc;
-}
-
-static int load_starts(struct cox_coordinator *c, struct cox_err *err)
-{
-    int n = c->settings->starts.n ? c->settings->starts.n : 1;
-    size_t floats = (size_t)c->system->n_atoms * 3;
-    int rc = COX_OK;
-    c->start = cox_alloc((size_t)n, sizeof *c->start);
-    for (int i = 0; c->start && !rc && i < n; i++) {
-        c->start[i] = cox_alloc(floats, sizeof(float));
-        if (!c->start[i])
-            break;
-        c->n_starts++;
-        if (c->settings->starts.n) {
-            rc = load_start(c, c->settings->starts.items[i], c->start[i], err);
-        } else {
-            const double *x = &c->system->position_nm[0][0];
-            for (size_t k = 0; k < floats; k++)
-                c->start[i][k] = (float)x[k];
-        }
-    }
-    if (!rc && c->n_starts < n)
-        rc = cox_err_set(err, COX_ENOMEM, "out of memory for %d start structures", n);
-    return rc;
-}
+#include "steer/starts.h"
 
 static int allocate_lanes(struct cox_coordinator *c, struct cox_err *err)
 {
@@ -85,7 +41,7 @@ int cox_coordinator_init(struct cox_coordinator *c, const struct cox_settings *s
     if (!rc)
         rc = cox_frames_init(&c->frames, c->system, settings, config, err);
     if (!rc)
-        rc = load_starts(c, err);
+        rc = cox_starts_load(&c->start, &c->n_starts, c->system, settings, err);
     if (!rc)
         rc = cox_team_create(&c->team, settings->simulation.threads, err);
     if (!rc)
@@ -107,9 +63,7 @@ void cox_coordinator_deinit(struct cox_coordinator *c)
     cox_simulation_destroy(c->simulation);
     cox_frames_deinit(&c->frames);
     cox_team_destroy(c->team);
-    for (int i = 0; i < c->n_starts; i++)
-        cox_free(c->start[i]);
-    cox_free(c->start);
+    cox_starts_free(c->start, c->n_starts);
     cox_free(c->origins);
     cox_free(c->origin_x);
     cox_free(c->origin_v);
