@@ -61,13 +61,14 @@ static void figures(void *user, struct cox_message *heartbeat)
     const struct agent *a = user;
     const struct cox_frames *f = &a->window.frames;
     int64_t embedded = a->window.embedded;
-    cox_message_set_int(heartbeat, "frames", a->window.seen);
+    cox_message_set_int(heartbeat, "seen", a->window.seen);
     cox_message_set_int(heartbeat, "window", f->n < a->window.size ? f->n : a->window.size);
     cox_message_set_int(heartbeat, "embedded", a->cvae && a->embeds ? embedded : 0);
     cox_message_set_int(heartbeat, "model", a->model);
     cox_message_set_int(heartbeat, "states", f->n_states);
     cox_message_set_int(heartbeat, "outliers", a->outliers);
     cox_message_set_int(heartbeat, "decisions", a->decisions);
+    cox_message_set_text(heartbeat, "doing", a->embed_began > 0 ? "embed" : "watch");
 }
 
 /* ---- messages ---- */
@@ -93,16 +94,17 @@ static int take_model(struct agent *a, int64_t id, const char *name, struct cox_
     a->cvae = cvae;
     a->model = id;
     a->fresh_model = true;
-    a->embed_began = cox_clock_unix();
+    a->embed_began = a->embeds ? cox_clock_unix() : 0;
     return COX_OK;
 }
 
-/* `used`, and the part of `welcome` that tells what happened before. */
+/* `used` {frames, poisoned, lane, segment}: what lanes have begun at, now and (`welcome` {used,
+ * poisoned}) before; `lane` begins anew with `segment`. */
 static int take_uses(struct agent *a, const struct cox_message *m, struct cox_err *err)
 {
     int n = 0;
     int rc = COX_OK;
-    const int64_t *frames = cox_message_ints(m, "frames", &n);
+    const int64_t *frames = cox_message_ints(m, cox_message_is(m, "used") ? "frames" : "used", &n);
     for (int i = 0; !rc && i < n; i++)
         rc = cox_agent_window_used(&a->window, frames[i], err);
     frames = cox_message_ints(m, "poisoned", &n);

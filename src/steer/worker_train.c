@@ -29,9 +29,12 @@ static void figures(void *user, struct cox_message *heartbeat)
 {
     const struct cox_train *t = user;
     cox_message_set_int(heartbeat, "samples", t->n_train + t->n_valid);
-    cox_message_set_int(heartbeat, "frames", t->known);
+    cox_message_set_int(heartbeat, "seen", t->known);
     cox_message_set_number(heartbeat, "lag", cox_train_lag(t));
-    cox_message_set_int(heartbeat, "busy", t->training);
+    cox_message_set_text(heartbeat, "doing",
+                         !t->training  ? "waiting"
+                         : !t->granted ? "paused"
+                                       : "train");
     cox_message_set_int(heartbeat, "cores", t->granted);
     cox_message_set_int(heartbeat, "model", t->model);
     if (isfinite(t->loss))
@@ -48,8 +51,10 @@ static int grant(struct cox_train *t, const struct cox_message *cores, struct co
 {
     int n = 0;
     int rc = cox_worker_grant(t->worker, cores, &n, err);
-    if (!rc)
+    if (!rc) {
         t->granted = n;
+        t->called = n > 0;
+    }
     if (!rc && t->cvae)
         rc = cox_cvae_set_team(t->cvae, t->worker->team, err);
     return rc;
@@ -201,7 +206,8 @@ static int serve(struct cox_train *t, struct cox_err *err)
             caught_up = true;
             t->began_at = t->trained ? t->known : 0;
         }
-        if (!rc && !more && t->granted && cox_train_lag(t) >= 1) {
+        bool due = t->called ? t->known > 0 : cox_train_lag(t) >= 1;
+        if (!rc && !more && t->granted && due) {
             rc = cox_train_fit(t, err);
             more = true;
         }

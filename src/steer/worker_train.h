@@ -37,6 +37,8 @@ struct cox_train {
     int refused;          /* trainings in a row that gave no model worth publishing */
 
     int granted; /* cores */
+    bool called; /* they came for a training that has not begun: whoever counts frames elsewhere
+                    finds that it is due, so it is, whatever we have counted */
     bool training;
     double task_began; /* Unix time of the stretch under way */
     double paused_s, pause_began;

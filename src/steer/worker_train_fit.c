@@ -18,11 +18,18 @@
 #define LOOK_S 1.0  /* at the frames files, so that the lag is known */
 #define PIECE 256   /* maps whose loss is taken at once */
 
-static int note_task(struct cox_train *t, const char *kind, int cores, struct cox_err *err)
+/* A stretch of a training that goes on. */
+static int note_stretch(struct cox_train *t, const char *kind, int cores, struct cox_err *err)
 {
-    int rc = cox_worker_task(t->worker, kind, t->task_began, cores, err);
-    t->task_began = cox_clock_unix();
-    return rc;
+    double now = cox_clock_unix();
+    struct cox_message *m = cox_worker_message(t->worker, "task");
+    cox_message_set_text(m, "kind", kind);
+    cox_message_set_number(m, "began", t->task_began);
+    cox_message_set_number(m, "ended", now);
+    cox_message_set_int(m, "cores", cores);
+    cox_message_set_int(m, "more", 1);
+    t->task_began = now;
+    return cox_worker_send(t->worker, m, err);
 }
 
 /* Between two batches: cores may be taken away (wait until some come back) or added. */
@@ -41,15 +48,15 @@ static int pulse(void *user, struct cox_err *err)
     int before = t->granted;
     int rc = cox_train_tend(t, 0, err);
     if (!rc && !t->granted) {
-        rc = note_task(t, "train", before, err);
+        rc = note_stretch(t, "train", before, err);
         double began = cox_clock_seconds();
         while (!rc && !t->granted && !t->worker->stopping)
             rc = cox_train_tend(t, -1, err);
         t->paused_s += cox_clock_seconds() - began;
         if (!rc)
-            rc = note_task(t, "paused", 0, err);
+            rc = note_stretch(t, "paused", 0, err);
     } else if (!rc && t->granted != before) {
-        rc = note_task(t, "train", before, err);
+        rc = note_stretch(t, "train", before, err);
     }
     if (!rc && t->worker->stopping)
         rc = cox_err_set(err, COX_ECANCELLED, "training was stopped");
@@ -185,6 +192,7 @@ int cox_train_fit(struct cox_train *t, struct cox_err *err)
     if (!t->n_train) /* all of a handful is held out */
         return COX_OK;
     t->training = true;
+    t->called = false;
     t->epoch = 0;
     t->task_began = cox_clock_unix();
     int rc = fit(t, err);
@@ -196,7 +204,7 @@ int cox_train_fit(struct cox_train *t, struct cox_err *err)
             *err = (struct cox_err)COX_ERR_INIT;
         rc = COX_OK;
     }
-    int told = note_task(t, "train", t->granted, rc ? NULL : err);
+    int told = cox_worker_task(t->worker, "train", t->task_began, t->granted, rc ? NULL : err);
     if (rc == COX_ECANCELLED && t->worker->stopping) /* told to stop: nothing is lost by it */
         return COX_OK;
     return rc ? rc : told;
