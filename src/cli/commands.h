@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of commands. Each is int cox_cmd_NAME(argc, argv) in cmd_NAME.c, with argv[0] the
- * command's name; it returns the exit code: COX_EXIT_*. */
+ * command's name; it returns the exit code: COX_EXIT_*.
+ * A command without a summary is not listed. */
 #ifndef COX_CLI_COMMANDS_H
 #define COX_CLI_COMMANDS_H
 
@@ -16,7 +17,8 @@ enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERR
     X(export, "export", "frames of a run as DCD, XTC or PDB for viewers")          \
     X(lineage, "lineage", "the pathway from a start structure to a frame")         \
     X(report, "report", "the report of a run, as one HTML page")                   \
-    X(compare, "compare", "several runs side by side: was the steering worth it")
+    X(compare, "compare", "several runs side by side: was the steering worth it")  \
+    X(worker, "worker", NULL)
 
 #define X(name, text, summary) int cox_cmd_##name(int argc, char **argv);
 COX_COMMANDS(X)

@@ -27,7 +27,8 @@ static void print_usage(FILE *to)
             "Coxswain steers ensembles of molecular-dynamics simulations with machine learning.\n\n"
             "commands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].summary)
+            fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(to, "\n'cox COMMAND --help' tells more; 'cox --version' the version.\n");
 }
 
@@ -43,9 +44,11 @@ static void print_log(void *user, enum cox_log_level level, const char *line)
 static int unknown_command(const char *name)
 {
     const char *names[N_COMMANDS + 1];
+    int n = 0;
     for (int i = 0; i < N_COMMANDS; i++)
-        names[i] = commands[i].name;
-    int nearest = cox_str_nearest(name, names, N_COMMANDS);
+        if (commands[i].summary)
+            names[n++] = commands[i].name;
+    int nearest = cox_str_nearest(name, names, n);
     fprintf(stderr, "cox: unknown command '%s'", name);
     if (nearest >= 0)
         fprintf(stderr, "; did you mean '%s'?", names[nearest]);
