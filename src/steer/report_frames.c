@@ -84,7 +84,7 @@ static int sort_ids(struct cox_run_data *run, int files, struct cox_err *err)
 
 static int find_frames(struct cox_run_data *run, struct cox_follow *follow, struct cox_err *err)
 {
-    int64_t known = 0, taken = 0;
+    int64_t known = 0, taken = 0, more = 1;
     int rc = cox_follow_refresh(follow, &known, err);
     const int files = rc ? 1 : cox_follow_files(follow);
     if (!rc && !run->streaming && known < run->n)
@@ -96,8 +96,8 @@ static int find_frames(struct cox_run_data *run, struct cox_follow *follow, stru
         run->n = known;
     if (!rc)
         rc = allocate(run, err);
-    if (!rc)
-        rc = cox_follow_take(follow, run->n, run->id, &taken, err);
+    for (; !rc && more > 0 && taken < run->n; taken += more)
+        rc = cox_follow_take(follow, run->n - taken, run->id + taken, &more, err);
     if (rc)
         return rc;
     run->n = taken;
