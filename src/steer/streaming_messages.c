@@ -57,7 +57,7 @@ static int task(struct cox_streaming *s, struct stream_worker *w, const struct c
     double age = cox_clock_unix() - ended;
     const char *kind = cox_message_text(m, "kind", "");
     snprintf(w->status.doing, sizeof w->status.doing, "%s", kind);
-    if (w->role == STREAM_TRAIN && !strcmp(kind, "train"))
+    if (w->role == STREAM_TRAIN && !strcmp(kind, "train") && !cox_message_int(m, "more", 0))
         cox_streaming_cores_trained(s);
     if (isnan(began) || isnan(ended) || ended < began)
         return COX_OK;
