@@ -21,7 +21,7 @@
 struct screen {
     bool terminal;
     int width, height;
-    int lines; /* drawn the last time */
+    struct cox_str drawn; /* the last time; empty before the first */
 };
 
 static void measure(struct screen *screen)
@@ -35,12 +35,19 @@ static void measure(struct screen *screen)
     }
 }
 
-static int count_lines(const char *text)
+/* Rows that the last picture takes now: a window that became narrower has wrapped its lines. */
+static int rows_drawn(const struct screen *screen)
 {
-    int n = 0;
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
+    int rows = 0, letters = 0;
+    for (const char *t = cox_str_text(&screen->drawn); *t; t++) {
+        if (*t == '\n') {
+            rows += letters > screen->width ? (letters + screen->width - 1) / screen->width : 1;
+            letters = 0;
+        } else {
+            letters += ((unsigned char)*t & 0xc0) != 0x80;
+        }
+    }
+    return rows;
 }
 
 /* Over what was drawn before, line by line, in one write: no flicker, and the scrollback keeps what
@@ -49,8 +56,9 @@ static void redraw(struct screen *screen, const char *text)
 {
     struct cox_str out;
     cox_str_init(&out, TEXT_MAXIMUM);
-    if (screen->lines)
-        cox_str_addf(&out, "\r\033[%dA", screen->lines);
+    const int rows = rows_drawn(screen);
+    if (rows)
+        cox_str_addf(&out, "\r\033[%dA", rows);
     for (const char *line = text; *line;) {
         const size_t n = strcspn(line, "\n");
         cox_str_addn(&out, line, n);
@@ -60,8 +68,10 @@ static void redraw(struct screen *screen, const char *text)
     cox_str_add(&out, "\033[J");
     fputs(cox_str_text(&out), stdout);
     fflush(stdout);
-    screen->lines = count_lines(text);
     cox_str_deinit(&out);
+    cox_str_deinit(&screen->drawn);
+    cox_str_init(&screen->drawn, TEXT_MAXIMUM);
+    cox_str_add(&screen->drawn, text);
 }
 
 static int print_json(const struct cox_run_status *status, bool indent)
@@ -180,5 +190,8 @@ int cox_cmd_status(int argc, char **argv)
         return code;
     struct screen screen = {.terminal = isatty(STDOUT_FILENO) == 1};
     bool over;
-    return following ? follow(&screen, argv[1], json) : look(&screen, argv[1], false, json, &over);
+    cox_str_init(&screen.drawn, TEXT_MAXIMUM);
+    code = following ? follow(&screen, argv[1], json) : look(&screen, argv[1], false, json, &over);
+    cox_str_deinit(&screen.drawn);
+    return code;
 }

@@ -137,7 +137,7 @@ static void speedup_text(char *text, size_t size, const struct cox_arm *arm, int
 static void table(struct cox_str *page, const struct cox_comparison *c)
 {
     const char *const heads[] = {"run",
-                                 "strategy",
+                                 ">strategy",
                                  ">replicas",
                                  ">ns",
                                  ">ns per replica",
@@ -156,9 +156,10 @@ static void table(struct cox_str *page, const struct cox_comparison *c)
     for (int a = 0; a < c->n; a++) {
         const struct cox_arm *arm = &c->arms[a];
         char t[COLUMNS][32];
-        const char *cells[COLUMNS] = {arm->name, arm->strategy};
-        for (int i = 2; i < COLUMNS; i++)
+        const char *cells[COLUMNS] = {arm->name};
+        for (int i = 1; i < COLUMNS; i++)
             cells[i] = t[i];
+        number(t[1], sizeof t[1], "%.0f", arm->group + 1);
         number(t[2], sizeof t[2], "%.0f", arm->run.lanes);
         number(t[3], sizeof t[3], "%.1f", arm->run.total_ns);
         number(t[4], sizeof t[4], "%.2f", arm->run.total_ns / arm->run.lanes);
@@ -221,16 +222,20 @@ static double most_of(const struct cox_arm *arm)
     return arm->reached_ns[1];
 }
 
-static void spread_text(char *text, size_t size, const struct spread *s, const char *fmt)
+static void spread_text(char *text, size_t size, const struct spread *s, const char *fmt,
+                        bool alone)
 {
     char low[24], median[24], high[24];
     number(low, sizeof low, fmt, s->low);
     number(median, sizeof median, fmt, s->median);
     number(high, sizeof high, fmt, s->high);
-    snprintf(text, size, "%s (%s … %s)", median, low, high);
+    if (alone)
+        snprintf(text, size, "%s", median);
+    else
+        snprintf(text, size, "%s (%s … %s)", median, low, high);
 }
 
-/* Where strategies were run more than once: medians and ranges over their runs. */
+/* What the strategies are, and the medians and ranges over their runs. */
 static void group_table(struct cox_str *page, const struct cox_comparison *c)
 {
     static const char *const heads[] = {
@@ -242,7 +247,8 @@ static void group_table(struct cox_str *page, const struct cox_comparison *c)
         page->status = COX_ENOMEM;
         return;
     }
-    cox_html_section(page, "By strategy: median (least … most)");
+    cox_html_section(page,
+                     c->n_groups < c->n ? "By strategy: median (least … most)" : "By strategy");
     cox_html_table_begin(page, heads, COLUMNS);
     for (int a = 0; a < c->n; a++) {
         const struct cox_arm *arm = &c->arms[a];
@@ -255,15 +261,16 @@ static void group_table(struct cox_str *page, const struct cox_comparison *c)
         char t[COLUMNS][96];
         for (int i = 0; i < 5; i++) {
             const struct spread s = spread_of(c, arm->group, room, of[i]);
-            spread_text(t[column[i]], sizeof t[0], &s, formats[i]);
+            spread_text(t[column[i]], sizeof t[0], &s, formats[i], arm->group_size == 1);
         }
         int folded = 0;
         for (int b = 0; b < c->n; b++)
             folded += c->arms[b].group == arm->group && !isnan(c->arms[b].fold_ns);
         snprintf(t[1], sizeof t[1], "%d", arm->group_size);
         snprintf(t[6], sizeof t[6], "%d", folded);
-        const char *const cells[COLUMNS] = {arm->strategy, t[1], t[2], t[3],
-                                            t[4],          t[5], t[6], t[7]};
+        char strategy[sizeof arm->strategy + 16];
+        snprintf(strategy, sizeof strategy, "%d: %s", arm->group + 1, arm->strategy);
+        const char *const cells[COLUMNS] = {strategy, t[1], t[2], t[3], t[4], t[5], t[6], t[7]};
         cox_html_table_row(page, heads, cells, COLUMNS);
     }
     cox_html_table_end(page);
@@ -317,8 +324,7 @@ void cox_comparison_html(const struct cox_comparison *c, struct cox_str *page)
     table(page, c);
     cox_html_paragraph(page, "Common time: %.2f ns in aggregate, the length of the shortest run.%s",
                        c->common_ns, fold);
-    if (c->n_groups < c->n)
-        group_table(page, c);
+    group_table(page, c);
     cox_html_section(page, "States visited");
     cox_html_row_begin(page);
     figure(page, c, COVERAGE, AGGREGATE,

@@ -155,6 +155,10 @@ void cox_figure_states(struct cox_str *page, const struct cox_run_data *run)
         ns[r + 1] = run->rounds[r].ns;
         states[r + 1] = states[r] + run->rounds[r].new_states;
     }
+    if (run->streaming && !(states[rounds] > 0)) { /* a control has nobody who counts them */
+        cox_free(all);
+        return;
+    }
     const struct cox_chart_series s = {.x = ns, .y = states, .n = rounds ? rounds + 1 : 0};
     struct cox_chart c = COX_CHART_INIT;
     c.title = "States visited";

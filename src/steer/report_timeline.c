@@ -156,9 +156,9 @@ static void draw(struct cox_str *page, const struct cox_run_data *run, const cha
         cox_chart_timeline(page, &c, &d);
         if (run->streaming)
             cox_html_figure_end(page,
-                                "What each process worked on; grey above: share of the %d cores "
+                                "What each process worked on; grey above: share of the %d core%s "
                                 "that simulated or learned.",
-                                cox_run_data_cores(run));
+                                cox_run_data_cores(run), cox_run_data_cores(run) > 1 ? "s" : "");
         else
             cox_html_figure_end(page, "What each thread worked on; grey: share of the threads "
                                       "that had a task.");
