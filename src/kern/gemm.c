@@ -27,9 +27,11 @@ static void choose(void)
     chosen = tables[cox_isa_select(&index, NULL, NULL) == COX_OK ? index : 0];
 }
 
+/* A product of either kind, to be cut. */
 struct job {
-    const struct cox_gemm *g;
-    int blocks;
+    const struct cox_gemm *single; /* or */
+    const struct cox_dgemm *twice;
+    int m, n, blocks;
     bool by_rows;
 };
 
@@ -40,35 +42,54 @@ static int edge(int side, int blocks, int i)
     return at < side ? (int)at : side;
 }
 
+static void block(const struct job *j, int row, int rows, int col, int cols)
+{
+    if (j->single)
+        chosen->block(j->single, row, rows, col, cols);
+    else
+        chosen->block_f64(j->twice, row, rows, col, cols);
+}
+
 static void work(void *user, int item, int thread)
 {
     const struct job *j = user;
-    const struct cox_gemm *g = j->g;
     (void)thread;
-    const int side = j->by_rows ? g->m : g->n;
+    const int side = j->by_rows ? j->m : j->n;
     const int first = edge(side, j->blocks, item), end = edge(side, j->blocks, item + 1);
     if (first >= end)
         return;
     if (j->by_rows)
-        chosen->block(g, first, end - first, 0, g->n);
+        block(j, first, end - first, 0, j->n);
     else
-        chosen->block(g, 0, g->m, first, end - first);
+        block(j, 0, j->m, first, end - first);
+}
+
+static void spread(struct cox_team *team, struct job *j, int k)
+{
+    pthread_once(&once, choose);
+    if (j->m < 1 || j->n < 1)
+        return;
+    const double blocks = (double)j->m * j->n * k / BLOCK_WORK;
+    j->by_rows = j->m > j->n;
+    const int grains = ((j->by_rows ? j->m : j->n) + GRAIN - 1) / GRAIN;
+    j->blocks = blocks < 1 ? 1 : blocks > MAX_BLOCKS ? MAX_BLOCKS : (int)blocks;
+    j->blocks = j->blocks > grains ? grains : j->blocks;
+    if (j->blocks == 1)
+        block(j, 0, j->m, 0, j->n);
+    else
+        cox_team_run(team, j->blocks, work, j);
 }
 
 void cox_gemm(struct cox_team *team, const struct cox_gemm *g)
 {
-    pthread_once(&once, choose);
-    if (g->m < 1 || g->n < 1)
-        return;
-    const double blocks = (double)g->m * g->n * g->k / BLOCK_WORK;
-    struct job j = {g, 1, g->m > g->n};
-    const int grains = ((j.by_rows ? g->m : g->n) + GRAIN - 1) / GRAIN;
-    j.blocks = blocks < 1 ? 1 : blocks > MAX_BLOCKS ? MAX_BLOCKS : (int)blocks;
-    j.blocks = j.blocks > grains ? grains : j.blocks;
-    if (j.blocks == 1)
-        chosen->block(g, 0, g->m, 0, g->n);
-    else
-        cox_team_run(team, j.blocks, work, &j);
+    struct job j = {.single = g, .m = g->m, .n = g->n};
+    spread(team, &j, g->k);
+}
+
+void cox_dgemm(struct cox_team *team, const struct cox_dgemm *g)
+{
+    struct job j = {.twice = g, .m = g->m, .n = g->n};
+    spread(team, &j, g->k);
 }
 
 void cox_gemm_ref(const struct cox_gemm *g)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Matrix products of float32 (gemm.isa.c), spread over a team. */
+/* Matrix products of float32 and float64 (gemm.isa.c), spread over a team. */
 #ifndef COX_KERN_GEMM_H
 #define COX_KERN_GEMM_H
 
@@ -21,5 +21,16 @@ struct cox_gemm {
 void cox_gemm(struct cox_team *team, const struct cox_gemm *g);
 /* The plain reference: this thread, accumulated in double. */
 void cox_gemm_ref(const struct cox_gemm *g);
+
+/* The same in double. */
+struct cox_dgemm {
+    bool transpose_a, transpose_b;
+    int m, n, k;
+    const double *a, *b;
+    double *c;
+    int lda, ldb, ldc;
+    double beta;
+};
+void cox_dgemm(struct cox_team *team, const struct cox_dgemm *g);
 
 #endif

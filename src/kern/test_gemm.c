@@ -90,6 +90,60 @@ static void test_every_isa_matches_reference(void **state)
     }
 }
 
+static double *dnoise(size_t n, uint64_t seed)
+{
+    float *f = noise(n, seed);
+    double *d = cox_alloc(n, sizeof *d);
+    assert_non_null(d);
+    for (size_t i = 0; i < n; i++)
+        d[i] = (double)f[i] * (1 + 1e-9 * (double)i);
+    cox_free(f);
+    return d;
+}
+
+/* The same shapes in double, against a sum in long double. */
+static void test_double_precision(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < cox_isa_count(); isa++)
+        for (size_t i = 0; cox_isa_supported(isa) && i < sizeof sizes / sizeof sizes[0]; i++)
+            for (int t = 0; t < 4; t++) {
+                const int m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+                const bool ta = t & 1, tb = t >> 1;
+                const double beta = t == 3 ? 0.5 : 0;
+                struct cox_dgemm g = {.transpose_a = ta,
+                                      .transpose_b = tb,
+                                      .m = m,
+                                      .n = n,
+                                      .k = k,
+                                      .lda = ta ? m : k,
+                                      .ldb = tb ? k : n,
+                                      .ldc = n + 1,
+                                      .beta = beta};
+                double *a = dnoise((size_t)m * (size_t)k, 1), *b = dnoise((size_t)k * (size_t)n, 2);
+                double *c = dnoise((size_t)m * (size_t)(n + 1), 3);
+                double *before = dnoise((size_t)m * (size_t)(n + 1), 3);
+                g.a = a;
+                g.b = b;
+                g.c = c;
+                tables[isa]->block_f64(&g, 0, m, 0, n);
+                for (int row = 0; row < m; row++)
+                    for (int col = 0; col <= n; col++) {
+                        long double sum = (long double)(beta * before[row * (n + 1) + col]);
+                        for (int j = 0; j < k && col < n; j++)
+                            sum += (long double)a[ta ? j * m + row : row * k + j] *
+                                   (long double)b[tb ? col * k + j : j * n + col];
+                        if (col == n) /* beyond the row: untouched */
+                            sum = (long double)before[row * (n + 1) + col];
+                        assert_true(fabs(c[row * (n + 1) + col] - (double)sum) < 1e-14 * (8 + k));
+                    }
+                cox_free(a);
+                cox_free(b);
+                cox_free(c);
+                cox_free(before);
+            }
+}
+
 /* A wrong sum must be seen: the same comparison against a product with one more term. */
 static void test_comparison_can_fail(void **state)
 {
@@ -129,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_isa_matches_reference),
+        cmocka_unit_test(test_double_precision),
         cmocka_unit_test(test_comparison_can_fail),
         cmocka_unit_test(test_threads_do_not_matter),
     };

@@ -21,6 +21,18 @@ COX_VINLINE void store(float *p, vf a)
     *(vf_anywhere *)p = (vf_anywhere)a;
 }
 
+typedef double vd_anywhere __attribute__((vector_size(4 * COX_LANES), aligned(8), may_alias));
+
+COX_VINLINE vd vd_load_any(const double *p)
+{
+    return (vd) * (const vd_anywhere *)p;
+}
+
+COX_VINLINE void vd_store_any(double *p, vd a)
+{
+    *(vd_anywhere *)p = (vd_anywhere)a;
+}
+
 /* The first n < COX_LANES, zeros after. */
 COX_VINLINE vf load_part(const float *p, size_t n)
 {

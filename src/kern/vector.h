@@ -27,6 +27,16 @@ typedef float vf __attribute__((vector_size(4 * COX_LANES), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * COX_LANES), may_alias));
 typedef uint32_t vu __attribute__((vector_size(4 * COX_LANES), may_alias));
 
+/* Doubles: half as many lanes. */
+#define COX_DLANES (COX_LANES / 2)
+typedef double vd __attribute__((vector_size(4 * COX_LANES), may_alias));
+typedef int64_t vl __attribute__((vector_size(4 * COX_LANES), may_alias));
+
+COX_VINLINE vd vd_set1(double a)
+{
+    return a - (vd){0};
+}
+
 COX_VINLINE vf vf_load(const float *p)
 {
     return *(const vf *)p;
