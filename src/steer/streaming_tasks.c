@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -130,6 +131,8 @@ static int make_folders(struct cox_streaming *s, struct cox_err *err)
         rc = cox_path_join(path, sizeof path, s->whole_directory, names[i], err);
         if (!rc)
             rc = cox_directory_create(path, err);
+        if (!rc && i == 0 && chmod(path, 0700)) /* keys */
+            rc = cox_err_errno(err, "cannot close '%s' to others", path);
     }
     return rc;
 }
