@@ -418,7 +418,7 @@ int cox_collector_receive(struct cox_collector *c, double timeout_s, const int *
 {
     double end = cox_clock_seconds() + timeout_s;
     *got = 0;
-    for (bool waited = false;;) {
+    for (bool over = false;;) {
         bool there = true;
         for (int i = 0; there && !*got && i < CHECK_MESSAGES; i++) {
             int rc = take(c, frame, peer, got, &there, err);
@@ -431,12 +431,11 @@ int cox_collector_receive(struct cox_collector *c, double timeout_s, const int *
         if (there)
             continue;
         double left = timeout_s < 0 ? -1 : end - cox_clock_seconds();
-        if (waited || (timeout_s >= 0 && left <= 0))
+        if (over || (timeout_s >= 0 && left <= 0))
             return COX_OK;
-        int rc = cox_socket_wait(&c->socket, false, left, fds, n_fds, err);
+        int rc = cox_socket_wait(&c->socket, false, left, fds, n_fds, &over, err);
         if (rc)
             return cox_err_wrap(err, rc, "collector");
-        waited = true;
     }
 }
 

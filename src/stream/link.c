@@ -157,7 +157,7 @@ static int take(struct cox_hub *hub, struct cox_message **message, char peer[COX
 int cox_hub_receive(struct cox_hub *hub, double timeout_s, const int *fds, int n_fds,
                     struct cox_message **message, char peer[COX_PEER_SIZE], struct cox_err *err)
 {
-    bool waited = false;
+    bool over = false;
     double end = cox_clock_seconds() + timeout_s;
     *message = NULL;
     for (;;) {
@@ -168,15 +168,12 @@ int cox_hub_receive(struct cox_hub *hub, double timeout_s, const int *fds, int n
         if (got)
             continue; /* malformed: the next one */
         log_strangers(hub);
-        if (waited)
-            return COX_OK; /* time, a descriptor or a signal */
         double left = timeout_s < 0 ? -1 : end - cox_clock_seconds();
-        if (timeout_s >= 0 && left <= 0)
+        if (over || (timeout_s >= 0 && left <= 0))
             return COX_OK;
-        rc = cox_socket_wait(&hub->socket, false, left, fds, n_fds, err);
+        rc = cox_socket_wait(&hub->socket, false, left, fds, n_fds, &over, err);
         if (rc)
             return cox_err_wrap(err, rc, "hub");
-        waited = true;
     }
 }
 
@@ -242,7 +239,7 @@ int cox_link_send(struct cox_link *link, struct cox_message *message, struct cox
 int cox_link_receive(struct cox_link *link, double timeout_s, const int *fds, int n_fds,
                      struct cox_message **message, struct cox_err *err)
 {
-    bool waited = false;
+    bool over = false;
     double end = cox_clock_seconds() + timeout_s;
     *message = NULL;
     for (;;) {
@@ -272,11 +269,10 @@ int cox_link_receive(struct cox_link *link, double timeout_s, const int *fds, in
             return cox_err_set(err, COX_EIO, "cannot receive from the hub: %s",
                                zmq_strerror(number));
         double left = timeout_s < 0 ? -1 : end - cox_clock_seconds();
-        if (waited || (timeout_s >= 0 && left <= 0))
+        if (over || (timeout_s >= 0 && left <= 0))
             return COX_OK;
-        rc = cox_socket_wait(&link->socket, false, left, fds, n_fds, err);
+        rc = cox_socket_wait(&link->socket, false, left, fds, n_fds, &over, err);
         if (rc)
             return cox_err_wrap(err, rc, "link");
-        waited = true;
     }
 }

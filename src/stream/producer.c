@@ -4,304 +4,36 @@
  * other end. What lies between is never touched by the caller, so the thread reads it without the
  * lock. ZMQ_IMMEDIATE keeps frames out of connections that are not there; when one is made anew,
  * everything unacknowledged is sent again, and the collector drops what it has. */
-#include "stream/producer.h"
+#include "stream/producer_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <zmq.h>
-
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "stream/socket.h"
 
-#define LATENCIES 256
-#define SILENCE_MAX_S 30.0
 #define ANSWER_MAX_BYTES ((size_t)64 << 10)
 
-struct slot {
-    struct cox_stream_frame frame; /* its pointers are not the caller's: NULL or `raw` */
-    float *raw;
-    size_t bytes;
-    double queued_s;
-};
-
-struct cox_producer {
-    char name[COX_PEER_SIZE];
-    int64_t epoch;
-    int window;
-    size_t frame_bytes;
-    double resend_s;
-    float *memory;
-    struct slot *slots;
-    int wake_fd, room_fd;
-    pthread_t thread;
-    bool locked, running;
-
-    /* of the caller */
-    double blocked_since; /* 0: room was there */
-
-    /* under the lock */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    uint64_t queued, acked, bytes, resent;
-    double copying_s, blocked_s;
-    double latency_s[LATENCIES];
-    uint64_t latencies;
-    bool asleep, stopping, fenced;
-    int status; /* the thread gave up */
-    struct cox_err failure;
-    char endpoint[COX_ENDPOINT_SIZE];
-    bool move;
-
-    /* of the thread */
-    struct cox_socket socket;
-    uint64_t sent;  /* on this connection, so far */
-    uint64_t most;  /* on any */
-    uint64_t probe; /* the last question's number */
-    double heard;   /* or last asked */
-    double silence; /* until the next question */
-};
-
-static struct slot *slot_of(const struct cox_producer *p, uint64_t sequence)
+struct slot *cox_producer_slot(const struct cox_producer *p, uint64_t sequence)
 {
     return &p->slots[(sequence - 1) % (uint64_t)p->window];
 }
 
-static void tell(int fd)
+void cox_producer_tell(int fd)
 {
     uint64_t one = 1;
     (void)!write(fd, &one, sizeof one); /* full means that it is told already */
 }
 
-static void hush(int fd)
+void cox_producer_hush(int fd)
 {
     uint64_t n;
     (void)!read(fd, &n, sizeof n);
-}
-
-/* ---- the thread: what the collector says ---- */
-
-static void acknowledged(struct cox_producer *p, uint64_t stored)
-{
-    double now = cox_clock_seconds();
-    pthread_mutex_lock(&p->lock);
-    for (uint64_t n = p->acked + 1; n <= stored; n++) {
-        const struct slot *slot = slot_of(p, n);
-        p->latency_s[p->latencies++ % LATENCIES] = now - slot->queued_s;
-        p->bytes += slot->bytes;
-    }
-    p->acked = stored;
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
-    tell(p->room_fd);
-}
-
-static void read_answer(struct cox_producer *p, const struct cox_message *m)
-{
-    p->heard = cox_clock_seconds();
-    p->silence = p->resend_s;
-    if (cox_message_is(m, "fenced") && cox_message_int(m, "epoch", -1) > p->epoch) {
-        pthread_mutex_lock(&p->lock);
-        p->fenced = true;
-        pthread_cond_broadcast(&p->changed);
-        pthread_mutex_unlock(&p->lock);
-        tell(p->room_fd);
-        return;
-    }
-    int64_t stored = cox_message_int(m, "stored", -1);
-    int64_t received = cox_message_int(m, "received", -1);
-    if (!cox_message_is(m, "ack") || cox_message_int(m, "epoch", -1) != p->epoch || stored < 0 ||
-        received < stored || (uint64_t)received > p->most)
-        return;
-    if ((uint64_t)stored > p->acked)
-        acknowledged(p, (uint64_t)stored);
-    /* Frames are missing there: it saw a hole, or had fewer than all that came before a question.
-     */
-    bool missing = cox_message_int(m, "gap", 0) ||
-                   (p->probe && cox_message_int(m, "probe", 0) == (int64_t)p->probe);
-    uint64_t have = (uint64_t)received > p->acked ? (uint64_t)received : p->acked;
-    if (missing && have < p->sent)
-        p->sent = have;
-}
-
-/* At most this many answers at once, so that frames are sent in between. */
-#define ANSWERS 64
-
-static int listen_to_collector(struct cox_producer *p, struct cox_err *err)
-{
-    for (int i = 0; i < ANSWERS; i++) {
-        zmq_msg_t part;
-        zmq_msg_init(&part);
-        int n = zmq_msg_recv(&part, p->socket.zmq, ZMQ_DONTWAIT);
-        if (n < 0) {
-            int number = zmq_errno();
-            zmq_msg_close(&part);
-            return number == EAGAIN || number == EINTR
-                       ? COX_OK
-                       : cox_err_set(err, COX_EIO, "cannot receive: %s", zmq_strerror(number));
-        }
-        struct cox_message *m = NULL;
-        struct cox_err why = COX_ERR_INIT;
-        if (!zmq_msg_more(&part) && !cox_message_unpack(&m, zmq_msg_data(&part), (size_t)n, &why))
-            read_answer(p, m);
-        else
-            cox_log(COX_LOG_WARN, "from the collector: %s", why.text);
-        cox_message_destroy(m);
-        zmq_msg_close(&part);
-    }
-    return COX_OK;
-}
-
-/* ---- the thread: frames ---- */
-
-/* *full: the queue takes no more now. */
-static int send_frame(struct cox_producer *p, uint64_t sequence, bool *full, struct cox_err *err)
-{
-    const struct slot *slot = slot_of(p, sequence);
-    const struct cox_stream_stamp stamp = {
-        .sequence = sequence, .first = p->acked + 1, .epoch = p->epoch};
-    char header[COX_FRAME_HEADER_MAX];
-    size_t length;
-    int rc = cox_stream_frame_pack(&slot->frame, &stamp, header, sizeof header, &length, err);
-    if (rc)
-        return rc;
-    zmq_msg_t raw;
-    *full = false;
-    /* a copy: the slot may be used again while a second sending of it still waits in a queue */
-    if (zmq_msg_init_size(&raw, slot->bytes))
-        return cox_err_set(err, COX_ENOMEM, "out of memory for a frame of %zu bytes", slot->bytes);
-    memcpy(zmq_msg_data(&raw), slot->raw, slot->bytes);
-    if (zmq_send(p->socket.zmq, header, length, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-        zmq_msg_send(&raw, p->socket.zmq, ZMQ_DONTWAIT) < 0) {
-        int number = zmq_errno();
-        zmq_msg_close(&raw);
-        *full = number == EAGAIN || number == EINTR;
-        return *full ? COX_OK : cox_err_set(err, COX_EIO, "cannot send: %s", zmq_strerror(number));
-    }
-    return COX_OK;
-}
-
-static int send_frames(struct cox_producer *p, uint64_t queued, bool *full, struct cox_err *err)
-{
-    uint64_t resent = 0;
-    int rc = COX_OK;
-    *full = false;
-    while (!rc && p->sent < queued) {
-        rc = send_frame(p, p->sent + 1, full, err);
-        if (rc || *full)
-            break;
-        if (p->sent == p->acked)
-            p->heard = cox_clock_seconds(); /* silence is counted from the first that waits */
-        p->sent++;
-        if (p->sent <= p->most)
-            resent++;
-        else
-            p->most = p->sent;
-    }
-    if (resent) {
-        pthread_mutex_lock(&p->lock);
-        p->resent += resent;
-        pthread_mutex_unlock(&p->lock);
-    }
-    return rc;
-}
-
-/* Asks what the collector has. Whether this gets through does not matter: it is asked again. */
-static void ask(struct cox_producer *p)
-{
-    struct cox_message *m = cox_message_create("probe");
-    void *bytes = NULL;
-    size_t length;
-    cox_message_set_int(m, "epoch", p->epoch);
-    cox_message_set_int(m, "first", (int64_t)p->acked + 1);
-    cox_message_set_int(m, "probe", (int64_t)++p->probe);
-    if (!cox_message_pack(m, &bytes, &length, NULL))
-        (void)zmq_send(p->socket.zmq, bytes, length, ZMQ_DONTWAIT);
-    cox_free(bytes);
-    cox_message_destroy(m);
-    p->heard = cox_clock_seconds();
-    p->silence = p->silence * 2 < SILENCE_MAX_S ? p->silence * 2 : SILENCE_MAX_S;
-}
-
-static int move(struct cox_producer *p, struct cox_err *err)
-{
-    char endpoint[COX_ENDPOINT_SIZE] = "";
-    pthread_mutex_lock(&p->lock);
-    if (p->move)
-        snprintf(endpoint, sizeof endpoint, "%s", p->endpoint);
-    p->move = false;
-    pthread_mutex_unlock(&p->lock);
-    return endpoint[0] ? cox_socket_move(&p->socket, endpoint, err) : COX_OK;
-}
-
-/* One turn; *stopping when the owner wants the thread to end. */
-static int turn(struct cox_producer *p, bool *stopping, struct cox_err *err)
-{
-    int rc = move(p, err);
-    if (!rc)
-        rc = listen_to_collector(p, err);
-    if (rc)
-        return rc;
-    if (cox_socket_connections(&p->socket)) {
-        p->sent = p->acked;
-        p->silence = p->resend_s;
-    }
-    pthread_mutex_lock(&p->lock);
-    uint64_t queued = p->fenced ? p->sent : p->queued;
-    pthread_mutex_unlock(&p->lock);
-    bool full;
-    rc = send_frames(p, queued, &full, err);
-    if (rc)
-        return rc;
-    bool waiting = p->sent > p->acked && !p->fenced; /* fenced is written by this thread only */
-    double left = waiting ? p->heard + p->silence - cox_clock_seconds() : -1;
-    if (waiting && left <= 0) {
-        ask(p);
-        left = p->silence;
-    }
-    pthread_mutex_lock(&p->lock);
-    *stopping = p->stopping;
-    /* with a full queue more frames are no reason to wake up, but a wish to stop is */
-    bool work = *stopping || p->move || (!full && !p->fenced && p->sent < p->queued);
-    p->asleep = !work;
-    pthread_mutex_unlock(&p->lock);
-    if (work)
-        return COX_OK;
-    rc = cox_socket_wait(&p->socket, full, left, &p->wake_fd, 1, err);
-    pthread_mutex_lock(&p->lock);
-    p->asleep = false;
-    pthread_cond_broadcast(&p->changed); /* cox_producer_wake may have been called */
-    pthread_mutex_unlock(&p->lock);
-    hush(p->wake_fd);
-    return rc;
-}
-
-static void *work(void *user)
-{
-    struct cox_producer *p = user;
-    struct cox_err err = COX_ERR_INIT;
-    bool stopping = false;
-    int rc = COX_OK;
-    while (!rc && !stopping)
-        rc = turn(p, &stopping, &err);
-    if (rc) {
-        pthread_mutex_lock(&p->lock);
-        p->status = rc;
-        p->failure = err;
-        pthread_cond_broadcast(&p->changed);
-        pthread_mutex_unlock(&p->lock);
-        tell(p->room_fd);
-    }
-    return NULL;
 }
 
 /* ---- creating ---- */
@@ -358,7 +90,7 @@ static int start(struct cox_producer *p, struct cox_err *err)
     sigset_t all, before; /* signals are for the program's own threads */
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    int failed = pthread_create(&p->thread, NULL, work, p);
+    int failed = pthread_create(&p->thread, NULL, cox_producer_work, p);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed)
         return cox_err_set(err, COX_EIO, "cannot start a thread: %s", strerror(failed));
@@ -402,7 +134,7 @@ void cox_producer_destroy(struct cox_producer *p)
         pthread_mutex_lock(&p->lock);
         p->stopping = true;
         pthread_mutex_unlock(&p->lock);
-        tell(p->wake_fd);
+        cox_producer_tell(p->wake_fd);
         pthread_join(p->thread, NULL);
     }
     if (p->socket.context)
@@ -468,7 +200,8 @@ int cox_producer_send(struct cox_producer *p, const struct cox_stream_frame *fra
     if (rc)
         return rc;
     double began = cox_clock_seconds();
-    struct slot *slot = slot_of(p, p->queued + 1); /* queued is written by this thread only */
+    struct slot *slot =
+        cox_producer_slot(p, p->queued + 1); /* queued is written by this thread only */
     cox_stream_frame_copy(frame, slot->raw);
     slot->frame = *frame;
     slot->frame.x = slot->raw;
@@ -483,18 +216,18 @@ int cox_producer_send(struct cox_producer *p, const struct cox_stream_frame *fra
     p->copying_s += cox_clock_seconds() - began;
     pthread_mutex_unlock(&p->lock);
     if (asleep)
-        tell(p->wake_fd);
+        cox_producer_tell(p->wake_fd);
     return COX_OK;
 }
 
 void cox_producer_wake(struct cox_producer *p)
 {
-    tell(p->wake_fd);
+    cox_producer_tell(p->wake_fd);
 }
 
 int cox_producer_room(struct cox_producer *p)
 {
-    hush(p->room_fd);
+    cox_producer_hush(p->room_fd);
     pthread_mutex_lock(&p->lock);
     int room = p->window - (int)(p->queued - p->acked);
     if (!room && (p->fenced || p->status))
@@ -522,7 +255,7 @@ int cox_producer_move(struct cox_producer *p, const char *endpoint, struct cox_e
         p->move = true;
     }
     pthread_mutex_unlock(&p->lock);
-    tell(p->wake_fd);
+    cox_producer_tell(p->wake_fd);
     return COX_OK;
 }
 

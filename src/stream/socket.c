@@ -270,7 +270,7 @@ void cox_socket_close(struct cox_socket *s)
 /* ---- waiting ---- */
 
 int cox_socket_wait(struct cox_socket *s, bool write, double timeout_s, const int *fds, int n_fds,
-                    struct cox_err *err)
+                    bool *over, struct cox_err *err)
 {
     if (n_fds < 0 || n_fds > COX_WAIT_MAX_FDS)
         return cox_err_set(err, COX_EINVAL, "%d descriptors to wait for (at most %d)", n_fds,
@@ -285,8 +285,12 @@ int cox_socket_wait(struct cox_socket *s, bool write, double timeout_s, const in
         items[n++] = (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
     /* rounded up: a wait that ends too early would have to be begun again at once */
     long ms = timeout_s < 0 ? -1 : timeout_s > 1e6 ? 1000000000L : (long)ceil(1000 * timeout_s);
-    if (zmq_poll(items, n, ms) < 0 && zmq_errno() != EINTR)
+    int ready = zmq_poll(items, n, ms);
+    if (ready < 0 && zmq_errno() != EINTR)
         return cox_err_set(err, COX_EIO, "cannot wait for '%s': %s", s->endpoint,
                            zmq_strerror(zmq_errno()));
+    *over = ready <= 0;
+    for (int i = 0; i < n_fds && ready > 0; i++)
+        *over |= items[n - n_fds + i].revents != 0;
     return COX_OK;
 }

@@ -45,9 +45,9 @@ int cox_socket_connections(struct cox_socket *s);
 void cox_socket_close(struct cox_socket *s);
 
 /* Waits until the socket may be read (or written, if asked), an fd is readable, a signal came, or
- * the time is over (negative: no limit). */
+ * the time is over (negative: no limit). *over: one of the last three. */
 int cox_socket_wait(struct cox_socket *s, bool write, double timeout_s, const int *fds, int n_fds,
-                    struct cox_err *err) COX_MUST_CHECK;
+                    bool *over, struct cox_err *err) COX_MUST_CHECK;
 
 /* A name that may be a peer's: 1 to COX_PEER_SIZE - 1 letters, digits, '-', '_' or '.'. */
 bool cox_peer_name_ok(const char *name, size_t length);
