@@ -171,23 +171,22 @@ static void lineage_row(struct cox_str *page, const char *const *heads,
                         int64_t until)
 {
     const int64_t frame = cox_run_data_frame(run, until);
-    char id[24], round[24], lane[24], from[64], frames[48], seed[24];
+    char id[24], round[24], lane[24], from[64], frames[48] = "none", seed[24];
     snprintf(id, sizeof id, "%lld", (long long)s->id);
     snprintf(round, sizeof round, "%d", s->round + 1);
     snprintf(lane, sizeof lane, "%d", s->lane);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     if (s->parent_segment < 0)
         snprintf(from, sizeof from, "start structure %lld", (long long)s->start);
+    else if (s->continued)
+        snprintf(from, sizeof from, "goes on with segment %lld", (long long)s->parent_segment);
     else
-        snprintf(from, sizeof from, "%s segment %lld, frame %lld",
-                 s->continued ? "goes on with" : "restarted from", (long long)s->parent_segment,
-                 (long long)s->parent_frame);
+        snprintf(from, sizeof from, "restarted from segment %lld, frame %lld",
+                 (long long)s->parent_segment, (long long)s->parent_frame);
     if (s->first_frame >= 0)
         snprintf(frames, sizeof frames, "%lld–%lld", (long long)s->first_frame, (long long)until);
     else if (until >= 0) /* the frames of a streamed segment stand among those of others */
         snprintf(frames, sizeof frames, "until %lld", (long long)until);
-    else
-        snprintf(frames, sizeof frames, "none");
     const char *label;
     bool maximise;
     char value[32] = "";
@@ -196,6 +195,15 @@ static void lineage_row(struct cox_str *page, const char *const *heads,
         snprintf(value, sizeof value, "%.2f", v[frame]);
     const char *const cells[] = {id, round, lane, from, frames, value, seed};
     cox_html_table_row(page, heads, cells, 7);
+}
+
+/* The id of the last frame of a segment, -1: it has none. */
+static int64_t last_frame(const struct cox_run_data *run, int64_t segment)
+{
+    for (int64_t i = run->n; i-- > 0;)
+        if (run->segment[i] == segment)
+            return run->id[i];
+    return -1;
 }
 
 /* The pathway to the best frame, newest first. */
@@ -222,8 +230,10 @@ static void pathway(struct cox_str *page, const struct cox_run_data *run)
     for (; at >= 0 && at < run->n_segments && legs < MOST_LEGS; legs++) {
         const struct cox_catalog_segment *s = &run->segments[at];
         lineage_row(page, heads, run, s, frame);
-        frame = s->parent_frame;
         at = s->parent_segment;
+        frame = s->parent_frame;
+        if (frame < 0 && at >= 0) /* it went on where its parent ended */
+            frame = last_frame(run, at);
     }
     cox_html_table_end(page);
     if (at >= 0)

@@ -91,6 +91,13 @@ struct span {
     int first, last;        /* rounds of a sequential run */
 };
 
+/* Embedding, agent and aggregator have no cores of their own: they would count twice. */
+static double cores_of(const struct cox_run_data *run, const struct cox_catalog_task *t)
+{
+    const bool own = !strcmp(t->kind, "simulate") || !strcmp(t->kind, "train");
+    return own ? cox_run_data_task_cores(run, t) : 0;
+}
+
 static size_t fill_tasks(struct cox_chart_task *task, const struct cox_run_data *run,
                          const struct rows *rows, const struct span *span)
 {
@@ -105,7 +112,7 @@ static size_t fill_tasks(struct cox_chart_task *task, const struct cox_run_data 
                                     .ended_s = fmin(t->ended_s, span->until_s),
                                     .row = run->streaming ? row_of(rows, t->who) : t->worker,
                                     .kind = kind_of(t->kind),
-                                    .cores = cox_run_data_task_cores(run, t)};
+                                    .cores = cores_of(run, t)};
     }
     return n;
 }
@@ -157,7 +164,7 @@ static void draw(struct cox_str *page, const struct cox_run_data *run, const cha
         if (run->streaming)
             cox_html_figure_end(page,
                                 "What each process worked on; grey above: share of the %d core%s "
-                                "that simulated or learned.",
+                                "that simulated or trained.",
                                 cox_run_data_cores(run), cox_run_data_cores(run) > 1 ? "s" : "");
         else
             cox_html_figure_end(page, "What each thread worked on; grey: share of the threads "
