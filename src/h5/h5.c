@@ -176,7 +176,7 @@ int cox_h5_close(struct cox_h5 *file, struct cox_err *err)
         else
             unlink(file->temporary);
     }
-    cox_h5_unlock(file);
+    cox_h5_unlock(file, rc != COX_OK);
     cox_free(file);
     return rc;
 }
@@ -192,7 +192,7 @@ void cox_h5_abandon(struct cox_h5 *file)
     cox_h5_leave();
     if (file->staged)
         unlink(file->temporary);
-    cox_h5_unlock(file);
+    cox_h5_unlock(file, true);
     cox_free(file);
 }
 

@@ -29,8 +29,9 @@ hid_t cox_h5_access_list(bool latest);
 /* Opens file->path; COX_EIO when HDF5 refuses. */
 int cox_h5_open_id(struct cox_h5 *file, bool latest, unsigned flags, struct cox_err *err);
 int cox_h5_open_with(struct cox_h5 **out, const char *path, unsigned flags, struct cox_err *err);
-/* Gives up the writer's lock and the space reserved. */
-void cox_h5_unlock(struct cox_h5 *file);
+/* Gives up the writer's lock and the space reserved. `failed`: HDF5 may not have closed the file in
+ * order. */
+void cox_h5_unlock(struct cox_h5 *file, bool failed);
 bool cox_h5_exists_locked(struct cox_h5 *file, const char *name);
 /* A link-creation list that makes groups on the way; close with H5Pclose. */
 hid_t cox_h5_make_parents(void);

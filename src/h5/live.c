@@ -52,18 +52,6 @@ int cox_h5_written_now(const char *path, bool *written, struct cox_err *err)
     return COX_OK;
 }
 
-void cox_h5_unlock(struct cox_h5 *file)
-{
-    struct stat st;
-    if (file->fd < 0)
-        return;
-    /* gives back what was reserved and not used */
-    if (file->reserved && !fstat(file->fd, &st))
-        (void)!ftruncate(file->fd, st.st_size);
-    close(file->fd);
-    file->fd = -1;
-}
-
 /* ---- the superblock ---- */
 
 /* HDF5's superblock of version 2 and 3: signature, version, sizes of offsets and lengths, status
@@ -138,9 +126,15 @@ int cox_h5_flags(const char *path, unsigned *flags, struct cox_err *err)
     return rc;
 }
 
+static uint64_t read_u64(const unsigned char *at)
+{
+    return read_u32(at) | (uint64_t)read_u32(at + 4) << 32;
+}
+
 /* What `h5clear -s --increment=0` does, in one write, so that there is no moment at which the file
  * cannot be opened: takes the status flags away and tells the true end of the file, beyond which
- * HDF5 would put new data. Other versions, and a superblock whose checksum is wrong, are left. */
+ * HDF5 would put new data. The end is wrong after a kill, and when the disk was full. Other
+ * versions, and a superblock whose checksum is wrong, are left. */
 static int mend_superblock(const struct cox_h5 *file, struct cox_err *err)
 {
     unsigned char b[SUPERBLOCK_SIZE];
@@ -153,10 +147,10 @@ static int mend_superblock(const struct cox_h5 *file, struct cox_err *err)
     if (superblock_checksum(b) != read_u32(b + AT_CHECKSUM))
         return cox_err_set(err, COX_EFORMAT, "'%s' is damaged: its superblock's checksum is wrong",
                            file->path);
-    if (!b[AT_FLAGS])
-        return COX_OK;
     if (fstat(file->fd, &st))
         return cox_err_errno(err, "cannot open '%s'", file->path);
+    if (!b[AT_FLAGS] && read_u64(b + AT_END) <= (uint64_t)st.st_size)
+        return COX_OK;
     b[AT_FLAGS] = 0;
     for (int i = 0; i < 8; i++)
         b[AT_END + i] = (unsigned char)((uint64_t)st.st_size >> 8 * i);
@@ -166,6 +160,21 @@ static int mend_superblock(const struct cox_h5 *file, struct cox_err *err)
     if (pwrite(file->fd, b, sizeof b, 0) != (ssize_t)sizeof b || fdatasync(file->fd))
         return cox_err_errno(err, "cannot mend '%s'", file->path);
     return COX_OK;
+}
+
+void cox_h5_unlock(struct cox_h5 *file, bool failed)
+{
+    struct stat st;
+    if (file->fd < 0)
+        return;
+    /* HDF5 that could not write all may yet have told of it */
+    if (failed)
+        (void)!mend_superblock(file, NULL);
+    /* gives back what was reserved and not used */
+    if (file->reserved && !fstat(file->fd, &st))
+        (void)!ftruncate(file->fd, st.st_size);
+    close(file->fd);
+    file->fd = -1;
 }
 
 /* ---- opening ---- */
@@ -189,7 +198,7 @@ static int open_existing(struct cox_h5 **out, const char *path, unsigned flags, 
         return rc;
     rc = open_for_writing(file, flags, err);
     if (rc) {
-        cox_h5_unlock(file);
+        cox_h5_unlock(file, false);
         cox_free(file);
         return rc;
     }

@@ -513,7 +513,10 @@ int cox_traj_sync(struct cox_traj *traj, struct cox_err *err)
     if (rc)
         return rc;
     if (traj->n_pending) {
+        /* safe on the disk before any time tells of it: also after a power cut */
         rc = cox_h5_flush(traj->h5, err);
+        if (!rc)
+            rc = cox_h5_sync(traj->h5, err);
         if (!rc)
             rc = cox_h5_write_rows(traj->h5, TRAJ_TIME, COX_H5_F64, traj->frames - traj->n_pending,
                                    traj->n_pending, traj->pending, err);
