@@ -27,6 +27,9 @@ set(COX_TEST_ENVIRONMENT "OMP_WAIT_POLICY=passive")
 if(COX_SANITIZE)
   list(APPEND COX_TEST_ENVIRONMENT "HDF5_PLUGIN_PRELOAD=::")
 endif()
+if(COX_SANITIZE MATCHES thread)
+  list(APPEND COX_TEST_ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+endif()
 
 # Every test_*.c is one cmocka program, linked to its module and what that may use.
 function(cox_module_tests module)

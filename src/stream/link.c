@@ -30,13 +30,6 @@ struct cox_link {
     struct cox_socket socket;
 };
 
-/* Frees the packed bytes when ZeroMQ is done with them, in whatever thread that is. */
-static void release(void *bytes, void *hint)
-{
-    (void)hint;
-    cox_free(bytes);
-}
-
 /* Packs and destroys. */
 static int pack(zmq_msg_t *part, struct cox_message *message, struct cox_err *err)
 {
@@ -44,10 +37,13 @@ static int pack(zmq_msg_t *part, struct cox_message *message, struct cox_err *er
     size_t length;
     int rc = cox_message_pack(message, &bytes, &length, err);
     cox_message_destroy(message);
-    if (!rc && zmq_msg_init_data(part, bytes, length, release, NULL)) {
-        cox_free(bytes);
+    if (rc)
+        return rc;
+    if (zmq_msg_init_size(part, length))
         rc = cox_err_set(err, COX_ENOMEM, "message: out of memory");
-    }
+    else
+        memcpy(zmq_msg_data(part), bytes, length);
+    cox_free(bytes);
     return rc;
 }
 
