@@ -79,18 +79,16 @@ static int local_fd(const struct cox_executor *executor)
 static int take_slot(struct local *local, struct cox_err *err)
 {
     if (local->first_free < 0) {
-        int more = local->n_attempts ? local->n_attempts : 16;
-        struct attempt *attempts =
-            cox_realloc(local->attempts, (size_t)(local->n_attempts + more), sizeof *attempts);
+        int n = local->n_attempts ? 2 * local->n_attempts : 16;
+        struct attempt *attempts = cox_realloc(local->attempts, (size_t)n, sizeof *attempts);
         if (!attempts)
-            return cox_err_set(err, COX_ENOMEM, "out of memory for %d attempts",
-                               local->n_attempts + more);
+            return cox_err_set(err, COX_ENOMEM, "out of memory for %d attempts", n);
         local->attempts = attempts;
-        for (int i = local->n_attempts + more - 1; i >= local->n_attempts; i--) {
+        for (int i = n - 1; i >= local->n_attempts; i--) {
             attempts[i].next_free = local->first_free;
             local->first_free = i;
         }
-        local->n_attempts += more;
+        local->n_attempts = n;
     }
     int slot = local->first_free;
     local->first_free = local->attempts[slot].next_free;
