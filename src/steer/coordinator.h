@@ -12,6 +12,7 @@
 #include "steer/record.h"
 #include "steer/run.h"
 #include "steer/simulate.h"
+#include "steer/status.h"
 
 struct cox_coordinator {
     const struct cox_settings *settings;
@@ -40,6 +41,8 @@ struct cox_coordinator {
     double simulating_s, simulated_ns; /* of this session, for ns/day */
     double first_hit_ns, first_hit_s;
     double cpu_zero, session_zero;
+    double status_at; /* when status.json was written */
+    bool status_failed;
 };
 
 /* directory.c: makes the run directory with config.yaml, system.h5 and the other inputs; refuses
@@ -67,6 +70,10 @@ double cox_coordinator_done(const struct cox_coordinator *c);
 int64_t cox_coordinator_best(const struct cox_coordinator *c, int first_round);
 /* States founded in the last `rounds` rounds. */
 int cox_coordinator_new_states(const struct cox_coordinator *c, int rounds);
+
+/* status_sequential.c: writes status.json, at most once a second and whenever it is over. */
+void cox_coordinator_status(struct cox_coordinator *c, enum cox_run_status_state state,
+                            const char *doing, const char *why);
 
 /* summary.c: fills the outcome and writes summary.json. */
 int cox_coordinator_summarise(struct cox_coordinator *c, struct cox_steer_outcome *outcome,

@@ -24,9 +24,10 @@ struct round_work {
     bool decided;
 };
 
-static void tell(const struct cox_coordinator *c, const char *stage, const struct round_work *w,
+static void tell(struct cox_coordinator *c, const char *stage, const struct round_work *w,
                  bool round_done)
 {
+    cox_coordinator_status(c, COX_STATUS_RUNNING, stage, "");
     if (!c->hooks || !c->hooks->progress)
         return;
     const struct cox_frames *f = &c->frames;
@@ -406,6 +407,11 @@ static int finish(struct cox_coordinator *c, int rc, struct cox_steer_outcome *o
         if (written && !rc)
             summary = cox_err_set(err, written, "%s", problem.text);
     }
+    cox_coordinator_status(c,
+                           !rc                    ? COX_STATUS_DONE
+                           : rc == COX_ECANCELLED ? COX_STATUS_INTERRUPTED
+                                                  : COX_STATUS_FAILED,
+                           "", rc && rc != COX_ECANCELLED && err ? err->text : outcome->text);
     return rc ? rc : summary;
 }
 

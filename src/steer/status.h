@@ -88,9 +88,9 @@ struct cox_run_status {
     int64_t frames;        /* stored */
     int64_t segments;      /* ended */
     double segments_per_hour;
-    int lanes, cores; /* cores: that the run may use */
-    int generation,
-        generation_last; /* of the slowest and the fastest lane; sequential: the round */
+    int lanes, cores;                /* cores: that the run may use */
+    int generation, generation_last; /* completed by the slowest and the fastest lane; sequential:
+                                        rounds completed */
     /* the stream */
     double frames_per_s, megabytes_per_s;
     double stream_share;    /* of simulation time, over all simulations since they began */

@@ -70,7 +70,7 @@ static int from_catalog(struct cox_run_status *s, struct cox_catalog *catalog, s
     }
     if (!rc && n_rounds) {
         const struct cox_catalog_round *last = &rounds[n_rounds - 1];
-        s->generation = s->generation_last = last->id;
+        s->generation = s->generation_last = last->id + 1;
         s->frames = last->frames;
         s->ns = last->ns;
         s->best = last->best_objective;

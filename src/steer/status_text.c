@@ -156,7 +156,9 @@ static int progress(struct cox_str *out, const struct cox_run_status *s, int wid
         add(&l, "%d replicas", s->lanes);
     const bool streaming = !strcmp(s->coordination, "streaming");
     const char *word = streaming ? "generation" : "round";
-    if (s->generation >= 0 && s->generation_last > s->generation)
+    if (s->generation >= 0 && cox_run_status_over(s))
+        add(&l, "%d %s%s", s->generation, word, s->generation == 1 ? "" : "s");
+    else if (s->generation >= 0 && s->generation_last > s->generation)
         add(&l, "%s %d to %d", word, s->generation + 1, s->generation_last + 1);
     else if (s->generation >= 0)
         add(&l, "%s %d", word, s->generation + 1);
