@@ -238,10 +238,6 @@ int cox_h5_create_growing(struct cox_h5 *file, const char *name, enum cox_h5_typ
         H5Pset_shuffle(dcpl);
         H5Pset_deflate(dcpl, 1);
     }
-    /* a chunk that is written again and again while it fills stays where it is; compressed it would
-     * be put in a new place each time, and the old ones are lost while readers may follow */
-    if (compress)
-        H5Pset_chunk_opts(dcpl, H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS);
     hid_t space = H5Screate_simple(rank, size, limit);
     hid_t set = H5Dcreate2(file->id, name, type_id(type), space, lcpl, dcpl, H5P_DEFAULT);
     if (set < 0)
