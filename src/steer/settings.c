@@ -214,6 +214,9 @@ static const struct cox_config_row runtime_rows[] = {
     {"executor", COX_CONFIG_ENUM, F(runtime, executor), .initial = "auto", .choices = executors,
      .help = "who starts the processes of a streaming run: local: this machine; slurm: steps of "
              "the allocation that cox runs in; auto: slurm inside an allocation, else local"},
+    {"wrapper", COX_CONFIG_TEXTS, F(runtime, wrapper), .initial = "[]", .max_items = 100,
+     .help = "words put before the command of every process of a streaming run, e.g. [numactl, "
+             "--localalloc] or a container's; the variable COX_ROLE tells it the role"},
 };
 static const struct cox_config_schema runtime_schema =
     COX_CONFIG_SCHEMA(runtime_rows, struct cox_settings_runtime, "Where the processes run.");

@@ -111,6 +111,7 @@ struct cox_settings_streaming {
 
 struct cox_settings_runtime {
     int executor; /* enum cox_executor_choice */
+    struct cox_config_texts wrapper;
 };
 
 struct cox_settings_slurm {

@@ -15,7 +15,7 @@
 #include "runtime/executor.h"
 #include "steer/streaming.h"
 
-#define WORDS 128
+#define WORDS 256 /* a wrapper, a command of the user, and our own */
 
 static const char *const role_names[] = {"simulate", "aggregate", "train", "agent"};
 static const char *const short_names[] = {"sim", "agg", "train", "agent"};
@@ -73,10 +73,13 @@ static void command_of(const struct cox_streaming *s, const struct stream_worker
     const struct cox_config_texts *own = w->role == STREAM_TRAIN   ? &t->train_command
                                          : w->role == STREAM_AGENT ? &t->agent_command
                                                                    : NULL;
+    const struct cox_config_texts *wrapper = &s->settings->runtime.wrapper;
     int n = 0;
-    for (int i = 0; own && i < own->n && n < WORDS - 10; i++)
+    for (int i = 0; i < wrapper->n; i++)
+        words[n++] = wrapper->items[i];
+    for (int i = 0; own && i < own->n; i++)
         words[n++] = own->items[i];
-    if (!n) {
+    if (!own || !own->n) {
         words[n++] = s->program;
         words[n++] = "worker";
     }
@@ -106,14 +109,18 @@ static int add_task(struct cox_streaming *s, struct stream_worker *w, struct cox
     const char *words[WORDS];
     char log[PATH_MAX];
     char name[64];
+    char role[32];
+    const char *const env[] = {role, NULL};
     struct cox_task task = COX_TASK_INIT;
     command_of(s, w, words);
+    snprintf(role, sizeof role, "COX_ROLE=%s", role_names[w->role]);
     snprintf(name, sizeof name, "logs/%s.log", w->name);
     int rc = cox_path_join(log, sizeof log, s->whole_directory, name, err);
     if (rc)
         return rc;
     snprintf(task.name, sizeof task.name, "%s", w->name);
     task.argv = words;
+    task.env = env;
     task.log = log;
     task.cores = cores_of(s, w);
     task.heartbeat_s = s->settings->streaming.silence_s;
