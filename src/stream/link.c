@@ -2,14 +2,18 @@
 #include "stream/link.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <zmq.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "stream/guard.h"
 #include "stream/socket.h"
 
@@ -20,8 +24,20 @@ static const struct cox_socket_limits limits = {.send_queue = QUEUE,
                                                 .message_bytes = COX_MESSAGE_MAX_BYTES,
                                                 .linger_ms = 1000};
 
+#define NAME_MAX_BYTES 48 /* leaves room for what tells links of one name apart */
+#define MAX_PEERS 65536
+
+/* Whom a name stands for. ZeroMQ knows connections by "NAME.TOKEN". */
+struct peer {
+    char name[COX_PEER_SIZE];
+    char id[COX_PEER_SIZE], outdated_id[COX_PEER_SIZE];
+    int64_t epoch, outdated_epoch;
+};
+
 struct cox_hub {
     struct cox_socket socket;
+    struct peer *peers;
+    int n_peers, room;
     int malformed;
     int logged; /* strangers told of so far */
 };
@@ -70,6 +86,7 @@ void cox_hub_destroy(struct cox_hub *hub)
     if (!hub)
         return;
     cox_socket_close(&hub->socket);
+    cox_free(hub->peers);
     cox_free(hub);
 }
 
@@ -82,6 +99,52 @@ int cox_hub_refused(const struct cox_hub *hub)
 {
     return hub->malformed + cox_guard_refused(hub->socket.guard);
 }
+
+/* ---- names ---- */
+
+static struct peer *find(const struct cox_hub *hub, const char *name)
+{
+    for (int i = 0; i < hub->n_peers; i++)
+        if (!strcmp(hub->peers[i].name, name))
+            return &hub->peers[i];
+    return NULL;
+}
+
+/* `id` has spoken for attempt `epoch` of its name. Turns `peer` from the id into the name. */
+static int note(struct cox_hub *hub, char peer[COX_PEER_SIZE], int64_t epoch, struct cox_err *err)
+{
+    char id[COX_PEER_SIZE];
+    memcpy(id, peer, sizeof id);
+    char *dot = strrchr(peer, '.');
+    if (dot && dot != peer)
+        *dot = '\0';
+    struct peer *p = find(hub, peer);
+    if (!p) {
+        if (hub->n_peers == MAX_PEERS)
+            return cox_err_set(err, COX_EFORMAT, "more than %d names", MAX_PEERS);
+        if (hub->n_peers == hub->room) {
+            int room = hub->room ? 2 * hub->room : 16;
+            struct peer *more = cox_realloc(hub->peers, (size_t)room, sizeof *more);
+            if (!more)
+                return cox_err_set(err, COX_ENOMEM, "out of memory");
+            hub->peers = more;
+            hub->room = room;
+        }
+        p = &hub->peers[hub->n_peers++];
+        *p = (struct peer){.epoch = INT64_MIN, .outdated_epoch = INT64_MIN};
+        snprintf(p->name, sizeof p->name, "%s", peer);
+    }
+    if (epoch >= p->epoch) {
+        p->epoch = epoch;
+        memcpy(p->id, id, sizeof id);
+    } else {
+        p->outdated_epoch = epoch;
+        memcpy(p->outdated_id, id, sizeof id);
+    }
+    return COX_OK;
+}
+
+/* ---- receiving and sending ---- */
 
 /* At 1, 2, 4, 8 …: somebody who keeps trying does not fill the log. */
 static bool worth_a_line(int n)
@@ -140,6 +203,10 @@ static int take(struct cox_hub *hub, struct cox_message **message, char peer[COX
         cox_err_set(&why, rc, "a message of several parts");
     else
         rc = cox_message_unpack(message, zmq_msg_data(&part), zmq_msg_size(&part), &why);
+    if (!rc && (rc = note(hub, peer, cox_message_int(*message, "epoch", -1), &why))) {
+        cox_message_destroy(*message);
+        *message = NULL;
+    }
     drop_rest(hub->socket.zmq, &part);
     zmq_msg_close(&part);
     if (rc == COX_ENOMEM)
@@ -177,11 +244,18 @@ int cox_hub_send(struct cox_hub *hub, const char *peer, struct cox_message *mess
                  struct cox_err *err)
 {
     zmq_msg_t part;
+    int64_t epoch = cox_message_int(message, "epoch", INT64_MAX);
+    const struct peer *p = find(hub, peer);
     int rc = pack(&part, message, err);
     if (rc)
         return cox_err_wrap(err, rc, "to '%s'", peer);
-    if (zmq_send(hub->socket.zmq, peer, strlen(peer), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-        zmq_msg_send(&part, hub->socket.zmq, ZMQ_DONTWAIT) < 0) {
+    const char *id = !p                                               ? ""
+                     : epoch == p->outdated_epoch && epoch < p->epoch ? p->outdated_id
+                                                                      : p->id;
+    if (!p) {
+        rc = cox_err_set(err, COX_ENOTFOUND, "cannot send to '%s': not connected", peer);
+    } else if (zmq_send(hub->socket.zmq, id, strlen(id), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+               zmq_msg_send(&part, hub->socket.zmq, ZMQ_DONTWAIT) < 0) {
         int number = zmq_errno();
         rc = number == EHOSTUNREACH ? COX_ENOTFOUND : COX_EIO;
         cox_err_set(err, rc, "cannot send to '%s': %s", peer,
@@ -195,14 +269,28 @@ int cox_hub_send(struct cox_hub *hub, const char *peer, struct cox_message *mess
 
 /* ---- link ---- */
 
+/* Different for every link that was ever made with that name. */
+static void make_id(char id[COX_PEER_SIZE], const char *name)
+{
+    static atomic_uint made;
+    uint64_t moment = (uint64_t)(1e6 * cox_clock_unix());
+    uint64_t token = cox_seed_mix(moment, (uint64_t)getpid() << 32 | atomic_fetch_add(&made, 1));
+    snprintf(id, COX_PEER_SIZE, "%s.%08x", name, (unsigned)(token & 0xffffffffu));
+}
+
 int cox_link_create(struct cox_link **out, const char *endpoint, const char *name,
                     const struct cox_keys *keys, struct cox_err *err)
 {
+    char id[COX_PEER_SIZE];
     *out = NULL;
+    if (strlen(name) > NAME_MAX_BYTES)
+        return cox_err_set(err, COX_EINVAL, "link: '%s': a name of more than %d bytes", name,
+                           NAME_MAX_BYTES);
+    make_id(id, name);
     struct cox_link *link = cox_alloc(1, sizeof *link);
     if (!link)
         return cox_err_set(err, COX_ENOMEM, "link: out of memory");
-    int rc = cox_socket_connect(&link->socket, endpoint, name, keys, &limits, err);
+    int rc = cox_socket_connect(&link->socket, endpoint, *name ? id : name, keys, &limits, err);
     if (rc) {
         cox_free(link);
         return cox_err_wrap(err, rc, "link");

@@ -47,17 +47,17 @@ const char *cox_hub_endpoint(const struct cox_hub *hub);
 int cox_hub_receive(struct cox_hub *hub, double timeout_s, const int *fds, int n_fds,
                     struct cox_message **message, char peer[COX_PEER_SIZE],
                     struct cox_err *err) COX_MUST_CHECK;
-/* Takes ownership of the message, also on failure. COX_ENOTFOUND: no such peer is connected (it may
- * have died); COX_EIO: its queue is full. Never blocks. */
+/* To the newest attempt of that name: the one whose messages bear the highest "epoch". A message
+ * that bears a lower epoch itself (`fenced`) goes to the sender of that one. Takes ownership of the
+ * message, also on failure. COX_ENOTFOUND: no such peer is connected (it may have died); COX_EIO:
+ * its queue is full. Never blocks. */
 int cox_hub_send(struct cox_hub *hub, const char *peer, struct cox_message *message,
                  struct cox_err *err) COX_MUST_CHECK;
 /* Malformed messages and refused strangers so far. */
 int cox_hub_refused(const struct cox_hub *hub);
 
-/* `name`: one per attempt, "sim-3.17" with 17 its epoch. A new connection of the same name takes
- * the old one's place, which is right for one process that connects again and wrong for an orphan
- * that comes back: with names per attempt it cannot push its successor out, and `fenced` reaches
- * it. */
+/* `name`: "sim-3", at most 48 bytes. Every link has a connection of its own, whatever its name: an
+ * orphan that comes back after its successor does not push that one out. */
 int cox_link_create(struct cox_link **out, const char *endpoint, const char *name,
                     const struct cox_keys *keys, struct cox_err *err) COX_MUST_CHECK;
 /* Sends what is queued for at most a second. */

@@ -422,6 +422,37 @@ static void a_full_queue_is_told(void **state)
     cox_link_destroy(link);
 }
 
+static struct cox_message *of_epoch(const char *type, int64_t n, int64_t epoch)
+{
+    struct cox_message *m = numbered(type, n);
+    cox_message_set_int(m, "epoch", epoch);
+    return m;
+}
+
+/* An orphan that comes back: it is told so, and its successor goes on undisturbed. */
+static void an_orphan_does_not_take_its_successors_place(void **state)
+{
+    (void)state;
+    struct cox_hub *hub;
+    struct cox_link *orphan, *next;
+    assert_int_equal(cox_hub_create(&hub, "ipc", NULL, NULL), COX_OK);
+    assert_int_equal(cox_link_create(&next, cox_hub_endpoint(hub), "sim-0", NULL, NULL), COX_OK);
+    assert_int_equal(cox_link_send(next, of_epoch("hello", 1, 8), NULL), COX_OK);
+    hub_gets(hub, "sim-0", "hello", 1);
+    assert_int_equal(cox_link_create(&orphan, cox_hub_endpoint(hub), "sim-0", NULL, NULL), COX_OK);
+    assert_int_equal(cox_link_send(orphan, of_epoch("heartbeat", 2, 7), NULL), COX_OK);
+    hub_gets(hub, "sim-0", "heartbeat", 2);
+    assert_int_equal(cox_hub_send(hub, "sim-0", of_epoch("fenced", 3, 7), NULL), COX_OK);
+    assert_int_equal(cox_hub_send(hub, "sim-0", numbered("assign", 4), NULL), COX_OK);
+    link_gets(orphan, "fenced", 3);
+    link_gets(next, "assign", 4);
+    assert_int_equal(cox_link_send(next, of_epoch("ended", 5, 8), NULL), COX_OK);
+    hub_gets(hub, "sim-0", "ended", 5);
+    cox_link_destroy(orphan);
+    cox_link_destroy(next);
+    cox_hub_destroy(hub);
+}
+
 /* What was queued before the hub was there arrives, and a hub that comes back is found again. */
 static void links_outlive_their_hub(void **state)
 {
@@ -430,12 +461,12 @@ static void links_outlive_their_hub(void **state)
     struct cox_link *link;
     char endpoint[128];
     snprintf(endpoint, sizeof endpoint, "ipc://%s/again", folder);
-    assert_int_equal(cox_link_create(&link, endpoint, "sim-0.1", NULL, NULL), COX_OK);
+    assert_int_equal(cox_link_create(&link, endpoint, "sim-0", NULL, NULL), COX_OK);
     assert_int_equal(cox_link_send(link, numbered("hello", 0), NULL), COX_OK);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(cox_hub_create(&hub, endpoint, NULL, NULL), COX_OK);
-        hub_gets(hub, "sim-0.1", "hello", i);
-        assert_int_equal(cox_hub_send(hub, "sim-0.1", numbered("welcome", i), NULL), COX_OK);
+        hub_gets(hub, "sim-0", "hello", i);
+        assert_int_equal(cox_hub_send(hub, "sim-0", numbered("welcome", i), NULL), COX_OK);
         link_gets(link, "welcome", i);
         cox_hub_destroy(hub);
         /* the connection must be seen to be gone before something is sent into it */
@@ -476,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_signal_ends_a_wait),
         cmocka_unit_test(malformed_messages_are_dropped_and_counted),
         cmocka_unit_test(a_full_queue_is_told),
+        cmocka_unit_test(an_orphan_does_not_take_its_successors_place),
         cmocka_unit_test(links_outlive_their_hub),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
