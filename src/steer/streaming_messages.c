@@ -57,8 +57,10 @@ static int task(struct cox_streaming *s, struct stream_worker *w, const struct c
     double age = cox_clock_unix() - ended;
     const char *kind = cox_message_text(m, "kind", "");
     snprintf(w->status.doing, sizeof w->status.doing, "%s", kind);
-    if (w->role == STREAM_TRAIN && !strcmp(kind, "train") && !cox_message_int(m, "more", 0))
+    if (w->role == STREAM_TRAIN && !strcmp(kind, "train") && !cox_message_int(m, "more", 0)) {
+        w->status.lag = cox_message_number(m, "lag", w->status.lag); /* a heartbeat's may be old */
         cox_streaming_cores_trained(s);
+    }
     if (isnan(began) || isnan(ended) || ended < began)
         return COX_OK;
     struct stream_op *op = cox_streaming_op(s, STREAM_OP_TASK, err);

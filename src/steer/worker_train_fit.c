@@ -18,8 +18,10 @@
 #define LOOK_S 1.0  /* at the frames files, so that the lag is known */
 #define PIECE 256   /* maps whose loss is taken at once */
 
-/* A stretch of a training that goes on. */
-static int note_stretch(struct cox_train *t, const char *kind, int cores, struct cox_err *err)
+/* The stretch of time since the one before; `more`: the training goes on after it. With the lag as
+ * it is now: by it the coordinator knows at once whether the cores are still needed. */
+static int note_stretch(struct cox_train *t, const char *kind, int cores, bool more,
+                        struct cox_err *err)
 {
     double now = cox_clock_unix();
     struct cox_message *m = cox_worker_message(t->worker, "task");
@@ -27,7 +29,8 @@ static int note_stretch(struct cox_train *t, const char *kind, int cores, struct
     cox_message_set_number(m, "began", t->task_began);
     cox_message_set_number(m, "ended", now);
     cox_message_set_int(m, "cores", cores);
-    cox_message_set_int(m, "more", 1);
+    cox_message_set_int(m, "more", more);
+    cox_message_set_number(m, "lag", cox_train_lag(t));
     t->task_began = now;
     return cox_worker_send(t->worker, m, err);
 }
@@ -48,15 +51,15 @@ static int pulse(void *user, struct cox_err *err)
     int before = t->granted;
     int rc = cox_train_tend(t, 0, err);
     if (!rc && !t->granted) {
-        rc = note_stretch(t, "train", before, err);
+        rc = note_stretch(t, "train", before, true, err);
         double began = cox_clock_seconds();
         while (!rc && !t->granted && !t->worker->stopping)
             rc = cox_train_tend(t, -1, err);
         t->paused_s += cox_clock_seconds() - began;
         if (!rc)
-            rc = note_stretch(t, "paused", 0, err);
+            rc = note_stretch(t, "paused", 0, true, err);
     } else if (!rc && t->granted != before) {
-        rc = note_stretch(t, "train", before, err);
+        rc = note_stretch(t, "train", before, true, err);
     }
     if (!rc && t->worker->stopping)
         rc = cox_err_set(err, COX_ECANCELLED, "training was stopped");
@@ -204,7 +207,7 @@ int cox_train_fit(struct cox_train *t, struct cox_err *err)
             *err = (struct cox_err)COX_ERR_INIT;
         rc = COX_OK;
     }
-    int told = cox_worker_task(t->worker, "train", t->task_began, t->granted, rc ? NULL : err);
+    int told = note_stretch(t, "train", t->granted, false, rc ? NULL : err);
     if (rc == COX_ECANCELLED && t->worker->stopping) /* told to stop: nothing is lost by it */
         return COX_OK;
     return rc ? rc : told;
