@@ -53,6 +53,7 @@ struct cox_producer {
     uint64_t sent;  /* on this connection, so far */
     uint64_t most;  /* on any */
     uint64_t probe; /* the last question's number */
+    uint64_t asked; /* sent before it */
     double heard;   /* or last asked */
     double silence; /* until the next question */
 };

@@ -25,6 +25,8 @@ static void acknowledged(struct cox_producer *p, uint64_t stored)
         p->bytes += slot->bytes;
     }
     p->acked = stored;
+    if (p->sent < stored) /* it had them before they were sent again */
+        p->sent = stored;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     cox_producer_tell(p->room_fd);
@@ -51,10 +53,9 @@ static void read_answer(struct cox_producer *p, const struct cox_message *m)
         acknowledged(p, (uint64_t)stored);
     /* Frames are missing there: it saw a hole, or had fewer than all that came before a question.
      */
-    bool missing = cox_message_int(m, "gap", 0) ||
-                   (p->probe && cox_message_int(m, "probe", 0) == (int64_t)p->probe);
+    bool answers = p->probe && cox_message_int(m, "probe", 0) == (int64_t)p->probe;
     uint64_t have = (uint64_t)received > p->acked ? (uint64_t)received : p->acked;
-    if (missing && have < p->sent)
+    if (have < p->sent && (cox_message_int(m, "gap", 0) || (answers && have < p->asked)))
         p->sent = have;
 }
 
@@ -153,6 +154,7 @@ static void ask(struct cox_producer *p)
         (void)zmq_send(p->socket.zmq, bytes, length, ZMQ_DONTWAIT);
     cox_free(bytes);
     cox_message_destroy(m);
+    p->asked = p->sent;
     p->heard = cox_clock_seconds();
     p->silence = p->silence * 2 < SILENCE_MAX_S ? p->silence * 2 : SILENCE_MAX_S;
 }
