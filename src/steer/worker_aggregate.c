@@ -15,8 +15,9 @@
 #include "store/follow.h"
 
 #define SILENCE_S 0.2 /* after which a chunk is stored though it is not full */
-#define IDLE_S 0.2    /* of waiting for frames, between two looks at the coordinator's messages */
-#define RETRY_S 1.0   /* of a disk that takes nothing */
+#define NARROW_S 0.01
+#define IDLE_S 0.2  /* of waiting for frames, between two looks at the coordinator's messages */
+#define RETRY_S 1.0 /* of a disk that takes nothing */
 #define BATCH_FRAMES (8 * COX_TRAJ_CHUNK)
 #define BATCH_BYTES ((size_t)64 << 20)
 #define SEGMENT_MAX 1000000000
@@ -436,8 +437,12 @@ static int gather(struct aggregator *a, struct cox_err *err)
     char peer[COX_PEER_SIZE];
     int got = 0;
     double now = cox_clock_seconds();
-    bool whole = a->n == a->appended; /* nothing but chunks that are full */
-    double timeout = a->owed && whole ? 0 : a->n ? a->newest + SILENCE_S - now : IDLE_S;
+    /* With a chunk filled, whoever sent it may be waiting for its acknowledgement; so may one whose
+     * window is less than a chunk. */
+    bool full = a->owed && (a->appended || !a->n);
+    bool narrow = a->worker->settings.streaming.window_frames < 2 * COX_TRAJ_CHUNK;
+    double patience = narrow ? NARROW_S : SILENCE_S;
+    double timeout = full ? 0 : a->n ? a->newest + patience - now : IDLE_S;
     if (a->worker->stopping)
         timeout = 0;
     int rc = cox_collector_receive(a->collector, timeout > 0 ? timeout : 0, NULL, 0, &frame, peer,

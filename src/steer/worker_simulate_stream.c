@@ -11,6 +11,13 @@
 
 #define LAST_WORDS_S 10.0 /* for acknowledgements once a signal has come */
 
+/* Of the settings, as far as producers go. */
+static int window_of(const struct simulator *s)
+{
+    int window = s->worker->settings.streaming.window_frames;
+    return window < COX_PRODUCER_MAX_WINDOW ? window : COX_PRODUCER_MAX_WINDOW;
+}
+
 int cox_simulator_connect(struct simulator *s, const char *endpoint, struct cox_err *err)
 {
     const struct cox_worker *w = s->worker;
@@ -22,7 +29,7 @@ int cox_simulator_connect(struct simulator *s, const char *endpoint, struct cox_
     options.endpoint = endpoint;
     options.name = w->options->name;
     options.epoch = w->options->epoch;
-    options.window = w->settings.streaming.window_frames;
+    options.window = window_of(s);
     options.frame_bytes = sizeof(float) * ((size_t)s->set.n_atoms * (s->v ? 6 : 3) +
                                            (size_t)cox_columns_values(&s->frames));
     options.keys = w->keyed ? &w->keys : NULL;
@@ -86,7 +93,7 @@ int cox_simulator_frame(struct simulator *s, int lane, struct cox_err *err)
     note_best(s, lane);
     double blocked = cox_clock_seconds();
     s->features_s += blocked - began;
-    rc = cox_simulator_wait(s, (uint64_t)s->worker->settings.streaming.window_frames - 1, err);
+    rc = cox_simulator_wait(s, (uint64_t)window_of(s) - 1, err);
     s->blocked_s += cox_clock_seconds() - blocked;
     if (rc)
         return rc;
