@@ -79,6 +79,48 @@ static double rounds_to_limit(const struct cox_settings_stop *s, struct cox_plan
     return rounds;
 }
 
+/* Who does what. Training takes its cores from the simulations only where none is to spare. */
+static void deal(struct cox_coordinator *c, struct cox_plan *plan)
+{
+    const struct cox_settings *s = c->settings;
+    int cores = plan->threads;
+    plan->streaming = s->coordination == COX_STREAMING;
+    if (!plan->streaming)
+        return;
+    plan->simulations = cox_settings_simulations(s, cores, plan->lane_width);
+    plan->aggregators =
+        s->streaming.aggregators < plan->simulations ? s->streaming.aggregators : plan->simulations;
+    plan->lanes_least = plan->replicas / plan->simulations;
+    plan->lanes_most = (plan->replicas + plan->simulations - 1) / plan->simulations;
+    plan->cores_spare = cores > plan->simulations ? cores - plan->simulations : 0;
+}
+
+static int whole(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* What was measured was all replicas in one process on all threads; a process of the streaming run
+ * has one core, at most, for its vectors of replicas. */
+static double share_of_measured(const struct cox_plan *plan)
+{
+    double measured = whole(whole(plan->replicas, plan->lane_width), plan->threads);
+    double each = whole(plan->lanes_most, plan->lane_width);
+    return measured / (each * fmax(1, (double)plan->simulations / plan->threads));
+}
+
+static void estimate_streaming(const struct cox_settings *s, struct cox_plan *plan)
+{
+    double trainings = (double)plan->frames_per_round / s->streaming.train_after_frames;
+    plan->round_s = plan->simulate_s; /* of one segment of all replicas */
+    if (!plan->cores_spare)
+        plan->round_s += plan->train_s * trainings;
+    else
+        plan->train_s *= plan->threads / fmin(plan->cores_spare, s->streaming.learn_cores_max);
+    plan->frames_per_s = plan->frames_per_round / plan->round_s;
+    plan->train_every_s = fmax(plan->train_s, plan->round_s / trainings);
+}
+
 static int estimate(struct cox_coordinator *c, struct cox_plan *plan, struct cox_err *err)
 {
     const struct cox_settings *s = c->settings;
@@ -88,16 +130,21 @@ static int estimate(struct cox_coordinator *c, struct cox_plan *plan, struct cox
         rc = measure_learner(c, plan, &maps_per_s, err);
     if (rc)
         return rc;
+    if (plan->streaming)
+        plan->ns_per_day *= share_of_measured(plan);
     plan->ns_per_round = s->simulation.segment_ps * 1e-3 * plan->replicas;
     plan->simulate_s = plan->ns_per_round / plan->ns_per_day * 86400;
     plan->round_s = plan->simulate_s;
     if (c->learner) {
         double share = 1 - s->learn.validation_fraction;
-        double first = fmin(plan->frames_per_round, s->learn.max_samples);
+        double first = plan->streaming ? s->streaming.train_first_frames : plan->frames_per_round;
+        first = fmin(first, s->learn.max_samples);
         plan->train_first_s = first * share * s->learn.epochs_first / maps_per_s;
         plan->train_s = s->learn.max_samples * share * s->learn.epochs / maps_per_s;
         plan->round_s += plan->train_s / s->learn.retrain_every;
     }
+    if (plan->streaming)
+        estimate_streaming(s, plan);
     plan->rounds = rounds_to_limit(&s->stop, plan);
     plan->total_s = plan->rounds * plan->round_s;
     plan->frames_mb = plan->rounds * plan->frames_per_round * c->system->n_atoms * 12.0 *
@@ -133,6 +180,7 @@ int cox_plan_make(struct cox_plan *plan, const struct cox_settings *settings,
     if (c.frames.rmsd >= 0)
         plan->start_rmsd_A =
             cox_observable_value(c.frames.observable[c.frames.rmsd], (const float(*)[3])c.start[0]);
+    deal(&c, plan);
     rc = estimate(&c, plan, err);
     cox_coordinator_deinit(&c);
     return rc;

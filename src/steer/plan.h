@@ -4,6 +4,7 @@
 #ifndef COX_STEER_PLAN_H
 #define COX_STEER_PLAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cox/err.h"
@@ -23,7 +24,14 @@ struct cox_plan {
     double round_s;                  /* average over rounds with and without training */
     double rounds, total_s;          /* until the nearest limit */
     const char *limit;               /* which one: "simulated_ns", "wall_minutes", "rounds" */
-    double frames_mb;                /* size of the frames file at the end */
+    double frames_mb;                /* size of the frames files at the end, uncompressed */
+    /* streaming: processes of this run, and how replicas and cores are dealt to them */
+    bool streaming;
+    int simulations, aggregators; /* 0: sequential */
+    int lanes_least, lanes_most;  /* of one simulation */
+    int cores_spare;              /* cores that no simulation has */
+    double frames_per_s;          /* of all simulations, on their way to the files */
+    double train_every_s;         /* from one training to the next */
 };
 
 int cox_plan_make(struct cox_plan *plan, const struct cox_settings *settings,
