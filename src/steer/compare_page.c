@@ -64,6 +64,7 @@ static void draw_curves(struct cox_str *out, const struct cox_comparison *c, enu
         snprintf(label, sizeof label, "%s (Å)", c->rmsd_name);
         chart.y_label = what == COVERAGE ? "share of all states (%)" : label;
         chart.x_min = 0;
+        chart.height = 360 + 16 * (c->n_groups / 3); /* room for the legend's lines */
         if (what == COVERAGE) {
             chart.y_min = 0;
             chart.y_max = 102;
