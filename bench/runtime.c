@@ -76,7 +76,8 @@ static int schedule_once(int cores, struct schedule *out, struct cox_err *err)
     }
     if (!rc) {
         out->spent_s = cox_clock_seconds() - real;
-        out->beyond_s = last - zero - (double)((TASKS + cores - 1) / cores);
+        int waves = (TASKS + cores - 1) / cores; /* of one second each */
+        out->beyond_s = last - zero - waves;
         out->idle_s = cox_supervisor_idle_s(s);
         /* the n-th start takes the n-th core that became free */
         qsort(freed, (size_t)n_freed, sizeof *freed, compare);
@@ -221,8 +222,9 @@ static void add_rates(struct cox_json *j, const char *name, struct rate *rates, 
            rates[n / 2].per_s, rates[0].per_s, rates[n / 2].cpu_ms);
 }
 
-/* With `ballast` bytes in use, as a coordinator has. Alternating, medians of three. */
-static int processes(struct cox_json *list, double ballast_gb, int n_fork, struct cox_err *err)
+/* With `ballast` in use, as a coordinator has. Alternating, medians of at most three rounds. */
+static int processes(struct cox_json *list, double ballast_gb, int rounds, int n_fork,
+                     struct cox_err *err)
 {
     enum { N = 10000, N_SPAWN = 2000 };
     size_t bytes = (size_t)(ballast_gb * (1 << 30));
@@ -233,7 +235,7 @@ static int processes(struct cox_json *list, double ballast_gb, int n_fork, struc
         ballast[i] = (char)i;
     struct rate ours[3], spawned[3], forked[3];
     int rc = COX_OK;
-    for (int i = 0; i < 3 && !rc; i++) {
+    for (int i = 0; i < rounds && !rc; i++) {
         rc = by_supervisor(N, &ours[i], err);
         if (!rc)
             rc = by_loop(N_SPAWN, true, &spawned[i], err);
@@ -246,9 +248,9 @@ static int processes(struct cox_json *list, double ballast_gb, int n_fork, struc
     struct cox_json *j = cox_json_object();
     cox_json_set_number(j, "ballast_gb", ballast_gb);
     printf("%.1f GiB in use:\n", ballast_gb);
-    add_rates(j, "supervisor", ours, 3, N);
-    add_rates(j, "posix_spawn", spawned, 3, N_SPAWN);
-    add_rates(j, "fork", forked, 3, n_fork);
+    add_rates(j, "supervisor", ours, rounds, N);
+    add_rates(j, "posix_spawn", spawned, rounds, N_SPAWN);
+    add_rates(j, "fork", forked, rounds, n_fork);
     cox_json_push(list, j);
     return COX_OK;
 }
@@ -292,9 +294,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof cores / sizeof *cores && !rc; i++)
         rc = schedule(virtual_time, cores[i], &err);
     if (!rc)
-        rc = processes(local, 0, 2000, &err);
+        rc = processes(local, 0, 3, 1000, &err);
     if (!rc)
-        rc = processes(local, 1, 60, &err);
+        rc = processes(local, 1, 1, 60, &err);
     cox_json_set(json, "virtual_time", virtual_time);
     cox_json_set(json, "local", local);
     if (!rc)

@@ -93,7 +93,7 @@ struct test {
         pid_t pid;      /* of the present attempt, 0: none */
         bool hit, told; /* will fail of it; may have been too young to ignore SIGTERM */
     } now[MOST];
-    pid_t *groups; /* of all attempts */
+    pid_t groups[MOST]; /* of all attempts */
     int n_groups;
 };
 
@@ -334,8 +334,7 @@ int main(int argc, char **argv)
         return 2;
     }
     int before = descriptors();
-    t.groups = cox_alloc(MOST, sizeof *t.groups);
-    int rc = t.groups ? prepare(&t, seed, &err) : cox_err_set(&err, COX_ENOMEM, "out of memory");
+    int rc = prepare(&t, seed, &err);
     if (!rc)
         rc = run(&t, seconds, &err);
     cox_supervisor_destroy(t.supervisor);
@@ -346,7 +345,6 @@ int main(int argc, char **argv)
         close(t.socket);
     int removed = cox_directory_remove(t.folder, rc ? NULL : &err);
     rc = rc ? rc : removed;
-    cox_free(t.groups);
     if (!rc && descriptors() != before)
         rc = cox_err_set(&err, COX_EEXTERNAL, "%d descriptors leaked", descriptors() - before);
     if (!rc && cox_mem_in_use())
