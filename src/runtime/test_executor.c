@@ -430,7 +430,7 @@ static void no_descriptor_leaks(void **state)
     int before = descriptors();
     struct cox_executor *x = local_executor(4, 0, 0);
     int with = descriptors();
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 50; i++)
         assert_true(shell(x, "exit 0", in_folder("fd.log")).ok);
     assert_int_equal(descriptors(), with);
     const char *argv[] = {"sleep", "1000", NULL};

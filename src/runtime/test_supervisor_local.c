@@ -312,7 +312,7 @@ static void *make_noise(void *user)
 static void beside_busy_threads(void **state)
 {
     (void)state;
-    enum { TASKS = 300 };
+    enum { TASKS = 100 };
     struct fixture f = setup(2, 1);
     pthread_t threads[2];
     noise_ends = false;
