@@ -110,6 +110,8 @@ static int init(struct cox_streaming *s, const struct cox_settings *settings,
         .frame_ns = settings->simulation.frame_ps * 1e-3,
         .steps_per_frame =
             (int)lround(settings->simulation.frame_ps * 1000 / settings->simulation.timestep_fs),
+        .frames_per_segment =
+            (int)lround(settings->simulation.segment_ps / settings->simulation.frame_ps),
         .best = NAN,
         .best_frame = -1,
         .first_hit_ns = NAN,

@@ -26,7 +26,9 @@
 
 /* A segment in memory; its index is its id. The rest of it is in the catalog. */
 struct stream_segment {
-    int64_t next; /* of its lane, -1: the newest */
+    int64_t next;  /* of its lane, -1: the newest */
+    int64_t begin; /* the one that it continues, through `chain` others; itself */
+    int32_t chain;
     int32_t lane, generation;
     int32_t frames; /* of the closed: what it must have in the files */
     int32_t seen;   /* of those, stored */
@@ -144,7 +146,7 @@ struct cox_streaming {
     float **start; /* minimised */
     char engine[64];
     char agent_words[96]; /* how it ranks, for the catalog */
-    int steps_per_frame;
+    int steps_per_frame, frames_per_segment;
     double frame_ns, session_zero, cpu_zero;
 
     struct cox_hub *hub;

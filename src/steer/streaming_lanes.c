@@ -11,6 +11,8 @@
 #include "steer/agent.h"
 #include "steer/streaming.h"
 
+/* Continuations that are simulated again, rather than to go on with new velocities. */
+#define REPEAT_MOST 2
 #define CUT_SHORT "cut short: its worker died"
 
 int cox_streaming_lanes_init(struct cox_streaming *s, struct cox_err *err)
@@ -63,7 +65,11 @@ static int append_segment(struct cox_streaming *s, const struct cox_catalog_segm
     struct stream_lane *l = &s->lane[row->lane];
     if (l->segment >= 0)
         s->segment[l->segment].next = row->id;
+    const struct stream_segment *before =
+        row->continued && l->segment >= 0 ? &s->segment[l->segment] : NULL;
     s->segment[s->n_segments++] = (struct stream_segment){.next = -1,
+                                                          .begin = before ? before->begin : row->id,
+                                                          .chain = before ? before->chain + 1 : 0,
                                                           .lane = row->lane,
                                                           .generation = row->round,
                                                           .frames = -1,
@@ -346,20 +352,37 @@ static bool tainted(const struct cox_streaming *s, const struct cox_catalog_segm
            cox_streaming_poisoned(s, row->parent_frame, row->start);
 }
 
-/* The segment to give to a lane without a state worth keeping: its newest from its beginning, if
- * that can be repeated; else a new one. */
-static int begin_again(struct cox_streaming *s, int lane, struct cox_err *err)
+/* Where the newest segment's chain of continuations begins, if that is near enough to be simulated
+ * again, every segment to its full length; -1 else. */
+static int64_t near_beginning(const struct cox_streaming *s, const struct stream_lane *l)
+{
+    int64_t begin = s->segment[l->segment].begin;
+    if (s->segment[l->segment].chain > REPEAT_MOST)
+        return -1;
+    for (int64_t id = begin; id != l->segment; id = s->segment[id].next)
+        if (s->segment[id].guessed || s->segment[id].frames != s->frames_per_segment)
+            return -1;
+    return begin;
+}
+
+/* The segment to give to a lane without a state worth keeping: the newest one, or that which it
+ * goes back to, from its beginning, if that can be repeated; else a new one. */
+static int begin_again(struct cox_streaming *s, int lane, int64_t *given, struct cox_err *err)
 {
     struct stream_lane *l = &s->lane[lane];
     int rc = COX_OK;
     if (l->segment >= 0 && !s->segment[l->segment].closed) {
         bool poisoned = tainted(s, &l->row, l->segment);
-        if (!l->row.continued && !poisoned)
+        *given = l->row.continued ? near_beginning(s, l) : l->segment;
+        if (*given >= 0 && !poisoned)
             return COX_OK;
         rc = close_by_guess(s, &l->row, true,
                             poisoned ? "its start was set aside" : "the exact state is gone", err);
     }
-    return rc ? rc : cox_streaming_next(s, lane, false, err);
+    if (!rc)
+        rc = cox_streaming_next(s, lane, false, err);
+    *given = l->segment;
+    return rc;
 }
 
 static int welcome_lane(struct cox_streaming *s, struct stream_worker *w,
@@ -390,10 +413,9 @@ static int welcome_lane(struct cox_streaming *s, struct stream_worker *w,
             cox_message_set_int(item, "frames", g->frames);
         return give_up_before(s, lane, at, err);
     } else {
-        rc = begin_again(s, lane, err);
+        rc = begin_again(s, lane, &given, err);
         if (!rc)
-            rc = give_up_before(s, lane, l->segment, err);
-        given = l->segment;
+            rc = give_up_before(s, lane, given, err);
     }
     if (rc)
         return rc;

@@ -49,6 +49,7 @@ static void open_bench(struct bench *b)
     s->simulations = 1;
     s->aggregators = 1;
     s->steps_per_frame = 10;
+    s->frames_per_segment = FRAMES;
     s->n_starts = 1;
     b->start[0] = b->x;
     s->start = b->start;
@@ -257,13 +258,19 @@ static void without_a_checkpoint_the_segment_begins_again_or_is_lost(void **stat
     assert_int_equal(g.segment, 0); /* a start can be repeated */
     ended(b, 0, FRAMES, NULL);
     g = welcome(b, NULL, NULL);
-    assert_int_equal(g.segment, 3);       /* a continuation cannot */
-    assert_string_equal(g.kind, "start"); /* nothing is stored to begin at */
-    assert_string_equal(status_of(b, 2), "lost");
-    assert_int_equal(g.generation, 1); /* in the lost one's place */
-    /* the first one's frames never came: it has what is stored */
-    assert_string_equal(status_of(b, 0), "cut");
-    assert_int_equal(b->s.segment[0].frames, 0);
+    assert_int_equal(g.segment, 0); /* nor is a short chain of continuations worth losing */
+    ended(b, 2, FRAMES, NULL);
+    assert_int_equal(ended(b, 3, FRAMES, NULL).segment, 4);
+    store(b, 2, FRAMES);
+    g = welcome(b, NULL, NULL);
+    assert_int_equal(g.segment, 5);       /* a longer one is */
+    assert_string_equal(g.kind, "start"); /* nothing is in the files to begin at */
+    assert_string_equal(status_of(b, 4), "lost");
+    assert_int_equal(g.generation, 3); /* in the lost one's place */
+    /* what never came is not waited for: it has what is stored */
+    assert_string_equal(status_of(b, 3), "cut");
+    assert_int_equal(b->s.segment[3].frames, 0);
+    assert_string_equal(status_of(b, 2), "done");
 }
 
 static void a_stop_ends_segments_and_a_resume_continues_them(void **state)
