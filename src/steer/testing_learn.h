@@ -311,7 +311,7 @@ static inline int be_worker(char **argv)
                                          .cancel = &cancel};
     int rc = cox_worker_run(&options, &err);
     if (rc)
-        fprintf(stderr, "%s\n", err.text);
+        print_error("%s\n", err.text);
     return rc ? 1 : 0;
 }
 
