@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILTER_BLOSC 32001
 
@@ -345,6 +346,46 @@ int cox_h5_read_rows(struct cox_h5 *file, const char *name, enum cox_h5_type typ
         H5Sclose(memory);
         H5Sclose(space);
     }
+    H5Dclose(set);
+out:
+    cox_h5_leave();
+    return rc;
+}
+
+int cox_h5_rows_stored(struct cox_h5 *file, const char *name, int64_t rows, int64_t *n,
+                       struct cox_err *err)
+{
+    int rc = COX_OK;
+    int rank = 0;
+    int64_t dims[COX_H5_MAX_RANK];
+    hsize_t chunk[COX_H5_MAX_RANK] = {0};
+    struct stat st;
+    *n = 0;
+    if (stat(file->path, &st))
+        return cox_err_errno(err, "cannot look at '%s'", file->path);
+    cox_h5_enter();
+    hid_t set = open_set(file, name, &rc, err);
+    if (set < 0)
+        goto out;
+    rc = shape_of(file, set, name, &rank, dims, err);
+    hid_t dcpl = H5Dget_create_plist(set);
+    if (!rc && (rank < 1 || rows > dims[0] || H5Pget_layout(dcpl) != H5D_CHUNKED ||
+                H5Pget_chunk(dcpl, rank, chunk) != rank || !chunk[0]))
+        rc = cox_err_set(err, COX_EFORMAT, "%s: '%s' does not hold %lld rows in chunks", file->path,
+                         name, (long long)rows);
+    for (int64_t at = 0; !rc && *n == at && at < rows; at += (int64_t)chunk[0]) {
+        const hsize_t place[COX_H5_MAX_RANK] = {(hsize_t)at};
+        unsigned mask = 0;
+        haddr_t address = HADDR_UNDEF;
+        hsize_t bytes = 0;
+        const bool there = H5Dget_chunk_info_by_coord(set, place, &mask, &address, &bytes) >= 0 &&
+                           address != HADDR_UNDEF && bytes &&
+                           address + bytes <= (haddr_t)st.st_size;
+        if (there)
+            *n = at + (int64_t)chunk[0] < rows ? at + (int64_t)chunk[0] : rows;
+    }
+    H5Eclear2(H5E_DEFAULT);
+    H5Pclose(dcpl);
     H5Dclose(set);
 out:
     cox_h5_leave();

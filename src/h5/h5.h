@@ -44,9 +44,21 @@ int cox_h5_sync(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_reserve(struct cox_h5 *file, int64_t bytes, struct cox_err *err) COX_MUST_CHECK;
 /* Whether a process has the file open for appending. */
 int cox_h5_written_now(const char *path, bool *written, struct cox_err *err) COX_MUST_CHECK;
-/* The superblock's status flags, 0 when the file was closed in order (or its format has none);
- * COX_EFORMAT when the file does not begin as one of HDF5. */
-int cox_h5_flags(const char *path, unsigned *flags, struct cox_err *err) COX_MUST_CHECK;
+/* What cox_h5_open_append would have to mend: the status flags that a killed writer left, or an end
+ * of the file that is not where the superblock has it. COX_EFORMAT: this is no HDF5 file, or it is
+ * damaged where all else hangs. */
+struct cox_h5_state {
+    unsigned flags; /* 0: closed in order (or of a format that has none) */
+    bool wrong_end;
+};
+int cox_h5_look(struct cox_h5_state *out, const char *path, struct cox_err *err) COX_MUST_CHECK;
+/* Mends it, without opening the file. `before` can be given back to cox_h5_unmend while nothing
+ * else has changed the file. */
+#define COX_H5_SUPERBLOCK 48
+int cox_h5_mend(const char *path, unsigned char before[COX_H5_SUPERBLOCK],
+                struct cox_err *err) COX_MUST_CHECK;
+int cox_h5_unmend(const char *path, const unsigned char before[COX_H5_SUPERBLOCK],
+                  struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_close(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 /* Closes without keeping what was written by cox_h5_create; for error paths. NULL is allowed. */
 void cox_h5_abandon(struct cox_h5 *file);
@@ -82,6 +94,10 @@ int cox_h5_write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type ty
 /* Rows first … first+n-1 of a dataset of any rank. */
 int cox_h5_read_rows(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t first,
                      int64_t n, void *rows, struct cox_err *err) COX_MUST_CHECK;
+/* How many of the first `rows` rows of a growing dataset are really in the file: *n less than that
+ * when the file was cut off, or its writer lost power. */
+int cox_h5_rows_stored(struct cox_h5 *file, const char *name, int64_t rows, int64_t *n,
+                       struct cox_err *err) COX_MUST_CHECK;
 /* Cuts a growing dataset to `n` rows (n <= its present length). */
 int cox_h5_truncate(struct cox_h5 *file, const char *name, int64_t n,
                     struct cox_err *err) COX_MUST_CHECK;

@@ -63,7 +63,7 @@ enum {
     AT_FLAGS = 11,
     AT_END = 28,
     AT_CHECKSUM = 44,
-    SUPERBLOCK_SIZE = 48
+    SUPERBLOCK_SIZE = COX_H5_SUPERBLOCK
 };
 
 static uint32_t turn(uint32_t x, int bits)
@@ -112,45 +112,58 @@ static int read_superblock(const char *path, int fd, unsigned char *bytes, struc
                        path);
 }
 
-int cox_h5_flags(const char *path, unsigned *flags, struct cox_err *err)
-{
-    unsigned char bytes[SUPERBLOCK_SIZE];
-    *flags = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return cox_err_errno(err, "cannot open '%s'", path);
-    int rc = read_superblock(path, fd, bytes, err);
-    close(fd);
-    if (!rc && bytes[AT_VERSION] >= 2)
-        *flags = bytes[AT_FLAGS];
-    return rc;
-}
-
 static uint64_t read_u64(const unsigned char *at)
 {
     return read_u32(at) | (uint64_t)read_u32(at + 4) << 32;
 }
 
-/* What `h5clear -s --increment=0` does, in one write, so that there is no moment at which the file
- * cannot be opened: takes the status flags away and tells the true end of the file, beyond which
- * HDF5 would put new data. The end is wrong after a kill, and when the disk was full. Other
- * versions, and a superblock whose checksum is wrong, are left. */
-static int mend_superblock(const struct cox_h5 *file, struct cox_err *err)
+/* Reads and judges the superblock. Versions without flags need nothing. */
+static int examine(struct cox_h5_state *out, unsigned char *b, const char *path, int fd,
+                   struct cox_err *err)
 {
-    unsigned char b[SUPERBLOCK_SIZE];
     struct stat st;
-    int rc = read_superblock(file->path, file->fd, b, err);
-    if (rc)
+    *out = (struct cox_h5_state){0};
+    int rc = read_superblock(path, fd, b, err);
+    if (rc || b[AT_VERSION] < 2 || b[AT_VERSION] > 3 || b[AT_OFFSET_SIZE] != 8 ||
+        b[AT_LENGTH_SIZE] != 8)
         return rc;
-    if (b[AT_VERSION] < 2 || b[AT_VERSION] > 3 || b[AT_OFFSET_SIZE] != 8 || b[AT_LENGTH_SIZE] != 8)
-        return COX_OK;
     if (superblock_checksum(b) != read_u32(b + AT_CHECKSUM))
         return cox_err_set(err, COX_EFORMAT, "'%s' is damaged: its superblock's checksum is wrong",
-                           file->path);
+                           path);
+    if (fstat(fd, &st))
+        return cox_err_errno(err, "cannot look at '%s'", path);
+    out->flags = b[AT_FLAGS];
+    out->wrong_end = read_u64(b + AT_END) > (uint64_t)st.st_size ||
+                     (out->flags && read_u64(b + AT_END) < (uint64_t)st.st_size);
+    return COX_OK;
+}
+
+int cox_h5_look(struct cox_h5_state *out, const char *path, struct cox_err *err)
+{
+    unsigned char b[SUPERBLOCK_SIZE];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cox_err_errno(err, "cannot open '%s'", path);
+    int rc = examine(out, b, path, fd, err);
+    close(fd);
+    return rc;
+}
+
+/* What `h5clear -s --increment=0` does, in one write, so that there is no moment at which the file
+ * cannot be opened: takes the status flags away and tells the true end of the file, beyond which
+ * HDF5 would put new data. The end is wrong after a kill, and when the disk was full. */
+static int mend_superblock(const struct cox_h5 *file, unsigned char *before, struct cox_err *err)
+{
+    unsigned char b[SUPERBLOCK_SIZE];
+    struct cox_h5_state state;
+    struct stat st;
+    int rc = examine(&state, b, file->path, file->fd, err);
+    if (!rc && before)
+        memcpy(before, b, sizeof b);
+    if (rc || (!state.flags && !state.wrong_end))
+        return rc;
     if (fstat(file->fd, &st))
-        return cox_err_errno(err, "cannot open '%s'", file->path);
-    if (!b[AT_FLAGS] && read_u64(b + AT_END) <= (uint64_t)st.st_size)
-        return COX_OK;
+        return cox_err_errno(err, "cannot look at '%s'", file->path);
     b[AT_FLAGS] = 0;
     for (int i = 0; i < 8; i++)
         b[AT_END + i] = (unsigned char)((uint64_t)st.st_size >> 8 * i);
@@ -162,6 +175,36 @@ static int mend_superblock(const struct cox_h5 *file, struct cox_err *err)
     return COX_OK;
 }
 
+int cox_h5_mend(const char *path, unsigned char before[COX_H5_SUPERBLOCK], struct cox_err *err)
+{
+    struct cox_h5 *file = NULL;
+    int rc = cox_h5_alloc(&file, path, err);
+    if (rc)
+        return rc;
+    rc = lock_for_writing(file, err);
+    if (!rc)
+        rc = mend_superblock(file, before, err);
+    cox_h5_unlock(file, false);
+    cox_free(file);
+    return rc;
+}
+
+int cox_h5_unmend(const char *path, const unsigned char before[COX_H5_SUPERBLOCK],
+                  struct cox_err *err)
+{
+    struct cox_h5 *file = NULL;
+    int rc = cox_h5_alloc(&file, path, err);
+    if (rc)
+        return rc;
+    rc = lock_for_writing(file, err);
+    if (!rc && (pwrite(file->fd, before, COX_H5_SUPERBLOCK, 0) != COX_H5_SUPERBLOCK ||
+                fdatasync(file->fd)))
+        rc = cox_err_errno(err, "cannot write '%s'", path);
+    cox_h5_unlock(file, false);
+    cox_free(file);
+    return rc;
+}
+
 void cox_h5_unlock(struct cox_h5 *file, bool failed)
 {
     struct stat st;
@@ -169,7 +212,7 @@ void cox_h5_unlock(struct cox_h5 *file, bool failed)
         return;
     /* HDF5 that could not write all may yet have told of it */
     if (failed)
-        (void)!mend_superblock(file, NULL);
+        (void)!mend_superblock(file, NULL, NULL);
     /* gives back what was reserved and not used */
     if (file->reserved && !fstat(file->fd, &st))
         (void)!ftruncate(file->fd, st.st_size);
@@ -183,7 +226,7 @@ static int open_for_writing(struct cox_h5 *file, unsigned flags, struct cox_err 
 {
     int rc = lock_for_writing(file, err);
     if (!rc)
-        rc = mend_superblock(file, err);
+        rc = mend_superblock(file, NULL, err);
     return rc ? rc : cox_h5_open_id(file, true, H5F_ACC_RDWR | flags, err);
 }
 

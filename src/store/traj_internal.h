@@ -13,6 +13,7 @@
 #define TRAJ_VELOCITY TRAJ_GROUP "/velocity/value"
 #define TRAJ_TOPOLOGY "/parameters/topology"
 #define TRAJ_PATH_SIZE 128
+#define SCALAR_CHUNK 512 /* rows of one number: 16 would be all overhead */
 
 struct cox_traj {
     struct cox_h5 *h5;
@@ -31,6 +32,7 @@ struct cox_traj {
     bool damaged;    /* an append failed half-way */
 };
 
+int cox_traj_alloc(struct cox_traj **out, const char *path, struct cox_err *err);
 /* "/observables/NAME/value" */
 void cox_traj_column_path(const struct cox_traj *traj, int column, char out[TRAJ_PATH_SIZE]);
 enum cox_h5_type cox_traj_h5_type(enum cox_traj_type type);

@@ -11,6 +11,11 @@ int64_t cox_traj_frames(const struct cox_traj *traj)
     return traj->frames;
 }
 
+int64_t cox_traj_voids(const struct cox_traj *traj)
+{
+    return traj->longest > traj->frames ? traj->longest - traj->frames : 0;
+}
+
 int cox_traj_atoms(const struct cox_traj *traj)
 {
     return traj->n_atoms;
