@@ -4,21 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/show_plan.h"
 #include "cli/show_run.h"
+#include "cli/submit_run.h"
 #include "steer/plan.h"
 #include "steer/run.h"
 
 struct run_options {
     const char *output;
     struct cox_option_texts set;
-    bool check, explain, markdown, json, quiet;
+    bool check, submit, explain, markdown, json, quiet;
 };
 
 static int explain(bool markdown)
@@ -32,67 +32,6 @@ static int explain(bool markdown)
     fputs(rc ? "" : cox_str_text(&text), stdout);
     cox_str_deinit(&text);
     return rc ? COX_EXIT_FAILED : COX_EXIT_OK;
-}
-
-static void print_plan(const struct cox_plan *p, const struct cox_settings *s)
-{
-    char human[32];
-    printf("%s: %d atoms, %d replicas on %d threads (%s)\n", p->system, p->atoms, p->replicas,
-           p->threads, p->engine);
-    if (p->replicas % p->lane_width)
-        printf("  note: a vector holds %d replicas; a multiple of it costs the same per step\n",
-               p->lane_width);
-    if (p->reference[0])
-        printf("reference: %s; the start is %.2f Å away\n", p->reference, p->start_rmsd_A);
-    cox_clock_human(p->simulate_s, human, sizeof human);
-    printf(
-        "each round:\n  simulate  %d × %g ps at %g K, %g fs steps, %d frames: %s (%.0f ns/day)\n",
-        p->replicas, s->simulation.segment_ps, s->simulation.temperature_K,
-        s->simulation.timestep_fs, p->frames_per_round, human, p->ns_per_day);
-    if (p->parameters) {
-        cox_clock_human(p->train_s, human, sizeof human);
-        printf("  train     %lld parameters on %d×%d contact maps, every %d rounds: %s",
-               (long long)p->parameters, p->points, p->points, s->learn.retrain_every, human);
-        cox_clock_human(p->train_first_s, human, sizeof human);
-        printf(" (the first %s)\n", human);
-    }
-    if (p->steered)
-        printf("  agent     restarts %d of %d steered replicas; %d go unsteered\n", p->restarted,
-               p->steered, p->replicas - p->steered);
-    else
-        printf("  control   nobody is restarted\n");
-    cox_clock_human(p->total_s, human, sizeof human);
-    printf("at most %.0f rounds (%s), about %s, %.1f ns; frames file %.1f MB\n", p->rounds,
-           p->limit, human, p->rounds * p->ns_per_round, p->frames_mb);
-}
-
-static int print_plan_json(const struct cox_plan *p)
-{
-    struct cox_json *j = cox_json_object();
-    cox_json_set_text(j, "system", p->system);
-    cox_json_set_int(j, "atoms", p->atoms);
-    cox_json_set_int(j, "replicas", p->replicas);
-    cox_json_set_int(j, "threads", p->threads);
-    cox_json_set_number(j, "ns_per_day", p->ns_per_day);
-    cox_json_set_number(j, "ns_per_round", p->ns_per_round);
-    cox_json_set_number(j, "simulate_s", p->simulate_s);
-    cox_json_set_int(j, "frames_per_round", p->frames_per_round);
-    cox_json_set_int(j, "parameters", p->parameters);
-    cox_json_set_number(j, "train_first_s", p->train_first_s);
-    cox_json_set_number(j, "train_s", p->train_s);
-    cox_json_set_number(j, "round_s", p->round_s);
-    cox_json_set_int(j, "steered", p->steered);
-    cox_json_set_int(j, "restarted", p->restarted);
-    cox_json_set_number(j, "rounds", p->rounds);
-    cox_json_set_text(j, "limit", p->limit);
-    cox_json_set_number(j, "total_s", p->total_s);
-    cox_json_set_number(j, "frames_mb", p->frames_mb);
-    cox_json_set_number(j, "start_rmsd_A", p->start_rmsd_A);
-    char *text = cox_json_text(j, true);
-    fputs(text ? text : "", stdout);
-    cox_free(text);
-    cox_json_destroy(j);
-    return text ? COX_EXIT_OK : COX_EXIT_FAILED;
 }
 
 /* "fold.yaml" → "fold.run", beside it. */
@@ -125,8 +64,8 @@ static int run_file(const char *file, const struct run_options *o, struct cox_ar
             return COX_EXIT_USAGE;
         }
         if (o->json)
-            return print_plan_json(&plan);
-        print_plan(&plan, &settings);
+            return cox_show_plan_json(&plan);
+        cox_show_plan(&plan, &settings);
         return COX_EXIT_OK;
     }
     if (o->output)
@@ -135,6 +74,8 @@ static int run_file(const char *file, const struct run_options *o, struct cox_ar
         snprintf(directory, sizeof directory, "%s", settings.output);
     else
         default_directory(file, directory, sizeof directory);
+    if (o->submit)
+        return cox_submit_run(file, directory, &settings, &o->set, o->json);
     struct cox_show_run show;
     struct cox_steer_outcome outcome;
     cox_show_run_init(&show, o->json || o->quiet);
@@ -152,6 +93,8 @@ int cox_cmd_run(int argc, char **argv)
          "overrules one key of the file, e.g. seed=2; may be repeated", 0, 0},
         {"check", 0, COX_OPT_FLAG, &o.check, NULL,
          "check the file and print the plan; nothing is run or written", 0, 0},
+        {"submit", 0, COX_OPT_FLAG, &o.submit, NULL,
+         "write DIR/job.sh and submit it to Slurm instead; see 'slurm' of --explain", 0, 0},
         {"explain", 0, COX_OPT_FLAG, &o.explain, NULL, "print every key of the file", 0, 0},
         {"markdown", 0, COX_OPT_FLAG, &o.markdown, NULL, "with --explain: as Markdown", 0, 0},
         {"json", 0, COX_OPT_FLAG, &o.json, NULL, "print the result as JSON, no progress", 0, 0},

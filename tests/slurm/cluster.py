@@ -22,12 +22,13 @@ SKIP = 77
 PR_SET_CHILD_SUBREAPER = 36
 NEEDED = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "salloc", "scontrol", "squeue", "scancel")
 
+# cred_expire: how long a requeued job waits before it may start again, 120 s if not said
 CONFIGURATION = """ClusterName=cox
 SlurmctldHost=localhost
 SlurmctldPort={port}
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={dir}/munge/socket
+AuthInfo=socket={dir}/munge/socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={dir}/state
 SlurmdSpoolDir={dir}/spool.%n
