@@ -100,7 +100,9 @@ static int take(struct cox_worker *w, struct cox_message **message, struct cox_e
     w->heard = cox_clock_seconds();
     w->asked = 0;
     const struct cox_message *m = *message;
-    if (cox_message_is(m, "fenced")) {
+    bool fenced = cox_message_is(m, "fenced");
+    /* two attempts of one name may be connected for a moment, and an answer reach the wrong one */
+    if (fenced && cox_message_int(m, "epoch", w->options->epoch) == w->options->epoch) {
         cox_message_destroy(*message);
         *message = NULL;
         return cox_err_set(err, COX_ECANCELLED, "another attempt has taken the place of this one");
@@ -108,7 +110,7 @@ static int take(struct cox_worker *w, struct cox_message **message, struct cox_e
     bool stop = cox_message_is(m, "stop");
     if (stop)
         w->stopping = w->stopped = true;
-    if (stop || cox_message_is(m, "alive")) {
+    if (stop || fenced || cox_message_is(m, "alive")) {
         cox_message_destroy(*message);
         *message = NULL;
     }

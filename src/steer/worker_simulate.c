@@ -171,6 +171,7 @@ static int listen(struct simulator *s, struct cox_err *err)
         if (paused && began <= 0) {
             began = cox_clock_seconds();
             began_unix = cox_clock_unix();
+            s->resting = true;
             if (s->span_began > 0)
                 rc = cox_worker_task(s->worker, "simulate", s->span_began, s->cores, err);
         }
@@ -182,6 +183,7 @@ static int listen(struct simulator *s, struct cox_err *err)
         if (rc || (!more && !(s->paused && !s->worker->stopping)))
             break;
     }
+    s->resting = false;
     if (began > 0) {
         s->paused_s += cox_clock_seconds() - began;
         s->span_began = cox_clock_unix();
@@ -198,6 +200,14 @@ static int piece(const struct simulator *s)
     return n < 1 ? 1 : n < left ? (int)n : left;
 }
 
+static bool any_over(const struct simulator *s)
+{
+    for (int lane = 0; lane < s->set.n; lane++)
+        if (s->lane[lane].over)
+            return true;
+    return false;
+}
+
 /* To the next frame, or, when told to stop, as far as there is time. */
 static int step_to_frame(struct simulator *s, struct cox_err *err)
 {
@@ -208,6 +218,8 @@ static int step_to_frame(struct simulator *s, struct cox_err *err)
         double left = s->step_s * (s->set.steps_per_frame - s->phase);
         if (s->worker->stopping && (!s->phase || left > LAST_FRAME_S))
             return COX_OK;
+        if (!s->phase && any_over(s))
+            return COX_OK; /* it was given a start that cannot be begun at */
         int n = piece(s);
         double began = cox_clock_seconds();
         rc = cox_engine_step(s->set.engine, n, err);

@@ -34,7 +34,7 @@ struct simulator {
     int phase; /* steps since the last frame, of all lanes */
     double step_s;
     int cores, threads;
-    bool paused;
+    bool paused, resting;       /* told to; doing so */
     struct cox_message **later; /* [set.n] starts given at once, for the next frame */
     int n_later;
     double said; /* of the last `ended` */

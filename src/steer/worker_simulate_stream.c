@@ -226,5 +226,5 @@ void cox_simulator_figures(void *user, struct cox_message *heartbeat)
                            stats.copying_s + stats.thread_cpu_s + s->blocked_s);
     cox_message_set_number(heartbeat, "waited_s", s->waited_s);
     cox_message_set_number(heartbeat, "paused_s", s->paused_s);
-    cox_message_set_text(heartbeat, "doing", s->paused ? "paused" : "simulate");
+    cox_message_set_text(heartbeat, "doing", s->resting ? "paused" : "simulate");
 }

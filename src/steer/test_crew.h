@@ -3,8 +3,8 @@
  * to what they need. It plans segments by a rule, so that two runs of the same length must agree to
  * the bit: segment g·lanes + l is generation g of lane l; every third one starts anew, from
  * coordinates that depend on its id, the others continue. Include after <cmocka.h>. */
-#ifndef COX_STEER_TESTING_WORKER_H
-#define COX_STEER_TESTING_WORKER_H
+#ifndef COX_STEER_TEST_CREW_H
+#define COX_STEER_TEST_CREW_H
 
 #include <limits.h>
 #include <math.h>
@@ -34,6 +34,7 @@ struct crew_segment {
     bool opened, closed;
     int frames;
     bool blown, cut;
+    bool anew; /* though the rule would have it continue: what it would continue blew up */
 };
 
 struct crew_worker {
@@ -57,11 +58,9 @@ struct crew {
     int64_t newest[64]; /* [lanes] segment given last */
     bool done[64];      /* [lanes] its last segment has ended */
     char endpoint[COX_ENDPOINT_SIZE];
-    struct cox_message *heartbeat; /* the newest of any simulation */
-    int troubles, recoveries, fenced;
+    struct cox_message *heartbeat, *stored;   /* the newest of a simulation, of the aggregator */
+    int troubles, recoveries, fenced, paused; /* messages of the kind */
     char trouble[512];
-    /* what a test wants to be different; NULL: the rule */
-    void (*ended)(struct crew *crew, int lane, int64_t segment, const struct cox_message *entry);
 };
 
 static inline void crew_path(const struct crew *c, const char *name, char out[PATH_MAX])
@@ -206,6 +205,7 @@ static inline void crew_destroy(struct crew *c)
         crew_reap(&c->worker[w], true);
     }
     cox_message_destroy(c->heartbeat);
+    cox_message_destroy(c->stored);
     cox_hub_destroy(c->hub);
     cox_system_destroy(c->system);
     assert_int_equal(cox_directory_remove(c->folder, NULL), 0);
@@ -221,7 +221,7 @@ static inline int crew_lane(const struct crew *c, int64_t segment)
 
 static inline bool crew_continued(const struct crew *c, int64_t segment)
 {
-    return segment / c->lanes % 3 != 0;
+    return segment / c->lanes % 3 != 0 && !c->segment[segment].anew;
 }
 
 static inline void crew_entry(struct crew *c, int64_t segment, struct cox_message *to)
@@ -315,6 +315,14 @@ static inline void crew_hello(struct crew *c, struct crew_worker *w,
     crew_send(c, w->name, welcome);
 }
 
+static inline bool crew_all_done(const struct crew *c)
+{
+    for (int lane = 0; lane < c->lanes; lane++)
+        if (!c->done[lane])
+            return false;
+    return true;
+}
+
 static inline void crew_ended(struct crew *c, struct crew_worker *w, const struct cox_message *m)
 {
     struct cox_message *answer = cox_message_create("assign");
@@ -332,16 +340,14 @@ static inline void crew_ended(struct crew *c, struct crew_worker *w, const struc
         g->frames = frames;
         g->cut = cox_message_int(entry, "cut", 0) != 0;
         g->blown = cox_message_int(entry, "blown", 0) != 0;
-        if (c->ended)
-            c->ended(c, lane, id, entry);
         int64_t next = id + c->lanes;
         if (g->cut)
             continue;
-        if (next / c->lanes >= c->generations) {
-            c->done[lane] = true;
+        c->done[lane] = c->done[lane] || next / c->lanes >= c->generations;
+        if (crew_all_done(c))
             continue;
-        }
         c->segment[next].opened = true;
+        c->segment[next].anew = g->blown;
         if (next > c->newest[lane])
             c->newest[lane] = next;
         crew_entry(c, next, cox_message_push(answer, "lanes"));
@@ -356,17 +362,18 @@ static inline void crew_handle(struct crew *c, const char *peer, struct cox_mess
 {
     struct crew_worker *w = crew_find(c, peer);
     if (cox_message_int(m, "epoch", -1) != w->epoch) {
+        struct cox_message *fenced = cox_message_create("fenced");
+        cox_message_set_int(fenced, "epoch", cox_message_int(m, "epoch", -1));
         c->fenced++;
-        crew_send(c, peer, cox_message_create("fenced"));
+        crew_send(c, peer, fenced);
     } else if (cox_message_is(m, "hello")) {
         crew_hello(c, w, m);
     } else if (cox_message_is(m, "heartbeat")) {
         crew_send(c, peer, cox_message_create("alive"));
-        if (!strcmp(w->role, "simulate")) {
-            cox_message_destroy(c->heartbeat);
-            c->heartbeat = m;
-            return;
-        }
+        struct cox_message **kept = !strcmp(w->role, "simulate") ? &c->heartbeat : &c->stored;
+        cox_message_destroy(*kept);
+        *kept = m;
+        return;
     } else if (cox_message_is(m, "ended")) {
         crew_ended(c, w, m);
     } else if (cox_message_is(m, "trouble")) {
@@ -374,6 +381,8 @@ static inline void crew_handle(struct crew *c, const char *peer, struct cox_mess
         snprintf(c->trouble, sizeof c->trouble, "%s", cox_message_text(m, "text", ""));
     } else if (cox_message_is(m, "recovered")) {
         c->recoveries++;
+    } else if (cox_message_is(m, "task")) {
+        c->paused += !strcmp(cox_message_text(m, "kind", ""), "paused");
     } else if (cox_message_is(m, "bye")) {
         w->bye = true;
     }
@@ -410,14 +419,6 @@ static inline bool crew_serve(struct crew *c, double seconds)
         }                                                                          \
     } while (0)
 
-static inline bool crew_all_done(const struct crew *c)
-{
-    for (int lane = 0; lane < c->lanes; lane++)
-        if (!c->done[lane])
-            return false;
-    return true;
-}
-
 static inline int64_t crew_slowest(const struct crew *c)
 {
     int64_t least = INT64_MAX;
@@ -432,7 +433,7 @@ static inline void crew_stop(struct crew *c, struct crew_worker *w)
     crew_send(c, w->name, cox_message_create("stop"));
     crew_until(c, (crew_reap(w, false), !w->pid));
     assert_int_equal(w->exit_code, 0);
-    assert_true(w->bye);
+    crew_until(c, w->bye); /* it may stand behind other messages */
 }
 
 /* Simulations first, so that the aggregator stores all they have. */
@@ -504,6 +505,15 @@ static inline struct crew_row *crew_rows(const struct crew *c, int64_t *n)
     assert_int_equal(cox_traj_close(traj, &err), 0);
     qsort(rows, (size_t)*n, sizeof *rows, crew_compare);
     return rows;
+}
+
+/* Rows of the segments that two runs of as many generations have in common. */
+static inline int64_t crew_common(const struct crew *c, const struct crew_row *rows, int64_t n)
+{
+    int64_t m = 0;
+    while (m < n && rows[m].segment < (int64_t)c->generations * c->lanes)
+        m++;
+    return m;
 }
 
 /* Every frame of every segment that ended, once, and none beyond. */
