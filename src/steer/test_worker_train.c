@@ -27,6 +27,7 @@ static void a_trainer_waits_trains_pauses_and_goes_on_after_a_crash(void **state
 {
     struct world w;
     char first[128];
+    char leftover[PATH_MAX];
     (void)state;
     open_world(&w, TINY "epochs_first: 300, epochs: 2, publish_tolerance: 1e6}\n"
                         "streaming: {train_first_frames: 40, train_after_frames: 20, "
@@ -73,6 +74,8 @@ static void a_trainer_waits_trains_pauses_and_goes_on_after_a_crash(void **state
     /* a crash: the next attempt goes on from the newest model that counts */
     kill(w.child, SIGKILL);
     reap(&w, -1);
+    path_in(leftover, "models/model-0002.e1.h5.tmp-17");
+    assert_int_equal(cox_file_replace(leftover, "?", 1, NULL), 0);
     start(&w, "train", "train-0");
     must_hear(&w, "hello");
     struct cox_message *welcome = cox_message_create("welcome");
@@ -85,6 +88,7 @@ static void a_trainer_waits_trains_pauses_and_goes_on_after_a_crash(void **state
     m = must_hear(&w, "published");
     assert_int_equal(cox_message_int(m, "id", -1), 1);
     assert_string_equal(cox_message_text(m, "path", ""), "models/model-0001.e2.h5");
+    assert_false(cox_file_exists(leftover));
     int64_t again = steps_of("models/model-0001.e2.h5");
     assert_in_range(again - steps, 2, 2 * 8); /* two epochs of some 45 maps in batches of 8 */
     stop(&w);

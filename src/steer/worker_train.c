@@ -3,9 +3,11 @@
  * trains whenever enough new frames came and cores are granted. */
 #include "steer/worker_train.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -134,6 +136,20 @@ static int load_newest(struct cox_train *t, const struct cox_message *welcome, s
     return COX_OK;
 }
 
+/* What an attempt left that was killed while it wrote a model. */
+static void remove_leftovers(const struct cox_train *t)
+{
+    char path[PATH_MAX];
+    if (cox_path_join(path, sizeof path, t->worker->options->directory, "models", NULL))
+        return;
+    DIR *folder = opendir(path);
+    for (const struct dirent *e; folder && (e = readdir(folder));)
+        if (strstr(e->d_name, ".h5.tmp-"))
+            (void)unlinkat(dirfd(folder), e->d_name, 0);
+    if (folder)
+        closedir(folder);
+}
+
 static int prepare(struct cox_train *t, const struct cox_message *welcome, struct cox_err *err)
 {
     struct cox_worker *w = t->worker;
@@ -155,6 +171,7 @@ static int prepare(struct cox_train *t, const struct cox_message *welcome, struc
     rc = cox_samples_create(&t->samples, &t->settings->learn, t->frames.map_bytes, t->seed, err);
     if (!rc)
         rc = cox_follow_open(&t->follow, w->options->directory, err);
+    remove_leftovers(t);
     if (!rc)
         rc = load_newest(t, welcome, err);
     return rc;

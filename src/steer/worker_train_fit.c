@@ -124,11 +124,18 @@ static int publish(struct cox_train *t, const struct cox_cvae_result *result, do
     char path[PATH_MAX];
     snprintf(name, sizeof name, "models/model-%04" PRId64 ".e%" PRId64 ".h5", t->model + 1,
              t->worker->options->epoch);
-    int rc = cox_path_join(path, sizeof path, t->worker->options->directory, name, err);
+    struct cox_err problem = COX_ERR_INIT;
+    int rc = cox_path_join(path, sizeof path, t->worker->options->directory, name, &problem);
     if (!rc)
-        rc = cox_cvae_save(t->cvae, path, err);
+        rc = cox_cvae_save(t->cvae, path, &problem);
+    if (rc == COX_EIO || rc == COX_ENOSPACE) {
+        /* the weights are here still: the next training ends with another try */
+        t->refused++;
+        cox_worker_tell(t->worker, "trouble", "a model cannot be published: %s", problem.text);
+        return COX_OK;
+    }
     if (rc)
-        return rc;
+        return cox_err_set(err, rc, "%s", problem.text);
     struct cox_message *m = cox_worker_message(t->worker, "published");
     cox_message_set_int(m, "id", t->model + 1);
     cox_message_set_text(m, "path", name);
@@ -140,6 +147,9 @@ static int publish(struct cox_train *t, const struct cox_cvae_result *result, do
     cox_message_set_int(m, "seed", (int64_t)t->seed);
     t->model++;
     t->is_published = true;
+    if (t->refused)
+        cox_worker_tell(t->worker, "recovered", "models are published again");
+    t->refused = 0;
     snprintf(t->model_path, sizeof t->model_path, "%s", name);
     return cox_worker_send(t->worker, m, err);
 }
@@ -182,9 +192,6 @@ static int fit(struct cox_train *t, struct cox_err *err)
                         t->valid_loss, t->model, before, s->publish_tolerance);
         return COX_OK;
     }
-    if (t->refused)
-        cox_worker_tell(t->worker, "recovered", "models are published again");
-    t->refused = 0;
     return publish(t, &result, cox_clock_seconds() - began - t->paused_s, err);
 }
 
