@@ -113,7 +113,8 @@ static int draw_utilisation(struct cox_plot *plot, const struct cox_chart_timeli
     cox_plot_text(plot, plot->left - 6, ground + 2, "end", 11, "0");
     char text[96];
     snprintf(text, sizeof text, "busy: %.1f %% of all %s time",
-             ended > began ? 100 * busy / (ended - began) : 0.0, d->cores > 0 ? "core" : "worker");
+             ended > began ? 100 * fmin(1, busy / (ended - began)) : 0.0,
+             d->cores > 0 ? "core" : "worker");
     cox_plot_text(plot, plot->left + 5, top - 5, "start", 11, text);
     cox_free(share);
     return COX_OK;
