@@ -134,6 +134,19 @@ class Run(unittest.TestCase):
         self.assertGreater(plan["ns_per_day"], 0)
         self.assertFalse(os.path.exists(os.path.join(ROOT, "examples", "helix", "helix.run")))
 
+    def test_check_of_a_streaming_run_tells_its_processes(self):
+        streaming = ["--set", "coordination=streaming", "--set", "streaming.simulations=3",
+                     "--set", "simulation.replicas=16"]
+        done = cox("run", "--check", HELIX, *streaming)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("3 processes of 5 or 6 replicas", done.stdout)
+        plan = json.loads(cox("run", "--check", "--json", HELIX, *streaming).stdout)
+        self.assertEqual((plan["coordination"], plan["simulations"]), ("streaming", 3))
+        self.assertGreater(plan["frames_per_s"], 0)
+        done = cox("run", "--check", HELIX, *streaming, "--set", "streaming.simulations=17")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("17 simulations for 16 replicas", done.stderr)
+
     def test_compare(self):
         control = os.path.join(self.folder.name, "control.run")
         done = cox("run", HELIX, "-o", control, "-q", *SHORT, "--set", "stop.rounds=4",
