@@ -483,7 +483,10 @@ void cox_supervisor_stop(struct cox_supervisor *s, int task)
     if (e->state == ENTRY_QUEUED)
         cox_queue_remove(s, task);
     cox_due_remove(s, task);
-    if (e->event == COX_SUPERVISOR_NOTHING) {
+    if (e->event == COX_SUPERVISOR_NOTHING) { /* its last attempt was told of; this is of none */
+        e->epoch = 0;
+        e->began_s = now;
+        e->placement = (struct cox_placement){.host = "", .first_core = -1};
         e->end = (struct cox_task_end){.code = -1, .ended_s = now};
         snprintf(e->end.reason, sizeof e->end.reason, "stopped before it %s",
                  e->restarts ? "began again" : "began");

@@ -25,7 +25,7 @@ enum cox_supervisor_kind {
 struct cox_supervisor_event {
     enum cox_supervisor_kind kind;
     int task;                /* as returned by cox_supervisor_add */
-    int64_t epoch;           /* of the attempt */
+    int64_t epoch;           /* of the attempt; 0: stopped while none was under way */
     double began_s, ended_s; /* executor's clock */
     struct cox_placement placement;
     struct cox_task_end end; /* ENDED, FAILED, GAVE_UP */

@@ -21,7 +21,7 @@ struct cox_entry {
     char *directory, *log;
 
     enum cox_entry_state state;
-    int64_t epoch; /* of the present or last attempt; 0: none yet */
+    int64_t epoch; /* of the present or last attempt; 0: none, or told of */
     int64_t handle;
     struct cox_placement placement;
     double began_s, heard_s;

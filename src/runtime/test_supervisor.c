@@ -220,6 +220,7 @@ static void the_caller_fails_and_stops(void **state)
     assert_int_equal(next(&f, 0), COX_SUPERVISOR_ENDED);
     assert_int_equal(f.event.task, b);
     assert_string_equal(f.event.end.reason, "stopped before it began");
+    assert_int_equal(f.event.epoch, 0);
     cox_supervisor_stop(f.supervisor, a);
     cox_supervisor_stop(f.supervisor, a);
     assert_int_equal(next(&f, 0), COX_SUPERVISOR_ENDED);
@@ -235,6 +236,7 @@ static void the_caller_fails_and_stops(void **state)
     assert_int_equal(next(&f, 9), COX_SUPERVISOR_ENDED);
     assert_int_equal(f.event.task, c);
     assert_string_equal(f.event.end.reason, "stopped before it began again");
+    assert_int_equal(f.event.epoch, 0);
     assert_int_equal(next(&f, 99), COX_SUPERVISOR_NOTHING);
     assert_int_equal(cox_supervisor_waiting(f.supervisor), 0);
     assert_int_equal(cox_supervisor_running(f.supervisor), 0);

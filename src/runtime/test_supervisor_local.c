@@ -208,6 +208,7 @@ static void what_cannot_start(void **state)
     cox_supervisor_stop(f.supervisor, id);
     assert_int_equal(next(&f), COX_SUPERVISOR_ENDED);
     assert_int_equal(f.event.task, id);
+    assert_true(f.event.epoch > 0); /* of the attempt whose failure was not yet told */
     assert_int_equal(cox_supervisor_waiting(f.supervisor), 0);
     teardown(&f);
 }
