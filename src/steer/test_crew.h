@@ -284,6 +284,14 @@ static inline void crew_welcome_lane(struct crew *c, int lane, const struct cox_
     crew_entry(c, segment, cox_message_push(welcome, "lanes"));
 }
 
+static inline void crew_expect(struct crew *c, const struct crew_worker *w)
+{
+    struct cox_message *expect = cox_message_create("expect");
+    cox_message_set_text(expect, "name", w->name);
+    cox_message_set_int(expect, "epoch", w->epoch);
+    crew_send(c, c->worker[c->simulations].name, expect);
+}
+
 static inline void crew_hello(struct crew *c, struct crew_worker *w,
                               const struct cox_message *hello)
 {
@@ -295,9 +303,6 @@ static inline void crew_hello(struct crew *c, struct crew_worker *w,
             struct cox_message *moved = cox_message_create("aggregator");
             cox_message_set_text(moved, "endpoint", c->endpoint);
             crew_send(c, c->worker[s].name, moved);
-            struct cox_message *entry = cox_message_push(welcome, "producers");
-            cox_message_set_text(entry, "name", c->worker[s].name);
-            cox_message_set_int(entry, "epoch", c->worker[s].epoch);
         }
     } else {
         int share = c->lanes / c->simulations;
@@ -307,12 +312,11 @@ static inline void crew_hello(struct crew *c, struct crew_worker *w,
         cox_message_set_int(welcome, "n_lanes", share);
         for (int lane = first; lane < first + share; lane++)
             crew_welcome_lane(c, lane, hello, welcome);
-        struct cox_message *expect = cox_message_create("expect");
-        cox_message_set_text(expect, "name", w->name);
-        cox_message_set_int(expect, "epoch", w->epoch);
-        crew_send(c, c->worker[c->simulations].name, expect);
+        crew_expect(c, w);
     }
     crew_send(c, w->name, welcome);
+    for (int s = 0; !strcmp(w->role, "aggregate") && s < c->simulations; s++)
+        crew_expect(c, &c->worker[s]);
 }
 
 static inline bool crew_all_done(const struct crew *c)

@@ -28,9 +28,9 @@
  * frames acknowledged, checkpoint written, `ended` with cut: 1 for the lanes under way, `bye`.
  * SIGTERM: the same without `ended`.
  *
- * aggregate. `hello` tells "endpoint", that of its collector. `welcome` and, whenever a simulation
- * is started anew, `expect` tell the epochs of simulations, so that frames of earlier attempts are
- * refused: welcome {producers?: [{name, epoch} …]}, expect {name, epoch}. */
+ * aggregate. `hello` tells "endpoint", that of its collector; `welcome` needs nothing more.
+ * `expect` {name, epoch}, after the welcome and whenever a simulation is started anew: frames of
+ * its earlier attempts are refused from then on. */
 #ifndef COX_STEER_WORKER_H
 #define COX_STEER_WORKER_H
 

@@ -133,8 +133,12 @@ static int check_frame(const struct aggregator *a, const struct cox_stream_frame
                        const char *peer, struct cox_err *err)
 {
     if (f->system != a->system || f->n_atoms != a->n_atoms)
-        return cox_err_set(err, COX_EFORMAT, "%s sends frames of another system (%d atoms, not %d)",
-                           peer, f->n_atoms, a->n_atoms);
+        return cox_err_set(
+            err, COX_EFORMAT,
+            "%s sends frames of another system: %d atoms with digest %016llx, not %d "
+            "with %016llx",
+            peer, f->n_atoms, (unsigned long long)f->system, a->n_atoms,
+            (unsigned long long)a->system);
     if (f->n_values != a->n_values || !f->x || (a->v != NULL) != (f->v != NULL))
         return cox_err_set(err, COX_EFORMAT,
                            "%s sends frames with %d values %s velocities; this run has %d %s", peer,
@@ -468,14 +472,12 @@ int cox_worker_aggregate(struct cox_worker *worker, const struct cox_message *we
                          struct cox_err *err)
 {
     struct aggregator *a = worker->role;
-    int rc = COX_OK;
+    int rc;
     worker->figures = figures;
     worker->figures_user = a;
-    for (int i = 0; !rc && i < cox_message_count(welcome, "producers"); i++)
-        rc = expect(a, cox_message_item(welcome, "producers", i), err);
     double began = cox_clock_unix();
-    if (!rc)
-        rc = try_store(a, err); /* opens the file */
+    (void)welcome;
+    rc = try_store(a, err); /* opens the file */
     if (!rc)
         rc = cox_worker_task(worker, "store", began, 0, err);
     while (!rc) {
