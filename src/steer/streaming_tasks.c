@@ -208,6 +208,18 @@ static void note_attempt(struct cox_streaming *s, const struct stream_worker *w,
     cox_streaming_event(s, "worker", j);
 }
 
+/* Its aggregator refuses what earlier attempts of this simulation send from now on. */
+static int expect(struct cox_streaming *s, const struct stream_worker *w, struct cox_err *err)
+{
+    const struct stream_worker *store = &s->worker[s->simulations + w->number % s->aggregators];
+    if (!store->up || w->epoch <= 0)
+        return COX_OK;
+    struct cox_message *m = cox_message_create("expect");
+    cox_message_set_text(m, "name", w->name);
+    cox_message_set_int(m, "epoch", w->epoch);
+    return cox_streaming_send(s, store->name, m, err);
+}
+
 static int started(struct cox_streaming *s, struct stream_worker *w,
                    const struct cox_supervisor_event *event, struct cox_err *err)
 {
@@ -239,13 +251,14 @@ static int started(struct cox_streaming *s, struct stream_worker *w,
     snprintf(op->row.attempt.task, sizeof op->row.attempt.task, "%s", w->name);
     snprintf(op->row.attempt.host, sizeof op->row.attempt.host, "%s", event->placement.host);
     note_attempt(s, w, "started", NULL);
-    return COX_OK;
+    return w->role == STREAM_SIMULATE ? expect(s, w, err) : COX_OK;
 }
 
-/* Ended by its own doing: what it was at is suspected. Not so when it was killed from outside. */
+/* Ended by its own doing: what it was at is suspected. Not so when it was killed from outside, nor
+ * when it left because it was fenced, or the hub silent (130, as after a signal). */
 static bool is_to_blame(const struct cox_task_end *end)
 {
-    return !end->lost && end->signal != SIGKILL && end->signal != SIGTERM &&
+    return !end->lost && end->code != 130 && end->signal != SIGKILL && end->signal != SIGTERM &&
            end->signal != SIGINT && end->signal != SIGHUP && (end->signal || end->code != 0);
 }
 
@@ -437,6 +450,9 @@ static int welcome(struct cox_streaming *s, struct stream_worker *w, struct cox_
     w->hello = NULL;
     w->up = true;
     w->status.state = COX_STATUS_TASK_RUNNING;
+    for (int i = 0; !rc && w->role == STREAM_AGGREGATE && i < s->simulations; i++)
+        if (i % s->aggregators == w->number)
+            rc = expect(s, &s->worker[i], err);
     return rc ? rc : cox_streaming_cores_welcome(s, w, err);
 }
 
