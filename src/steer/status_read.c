@@ -19,7 +19,7 @@
 #include "steer/status_internal.h"
 #include "store/catalog.h"
 
-#define STALE_S 10.0
+#define STALE_S 3.0
 
 /* Asked only when there is doubt: the moment in which we hold the lock ourselves could refuse a
  * `cox resume`. */
