@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* An executor starts attempts on resources and tells when they end. Kinds: local (fork/exec on this
  * host, process groups, core pinning), slurm (steps inside an allocation, `srun --exact`),
- * simulated (tests: no process, a clock). Used through the supervisor; one thread. */
+ * simulated (tests: no process, a clock). Used through the supervisor; one thread, which must last
+ * as long as the attempts: those of this host die with it. Clocks are monotonic. */
 #ifndef COX_RUNTIME_EXECUTOR_H
 #define COX_RUNTIME_EXECUTOR_H
 
@@ -14,7 +15,8 @@
 struct cox_executor;
 
 struct cox_resources {
-    int cores;        /* 0: as many as this process may use (local) or the allocation has (slurm) */
+    int cores;        /* 0: as many as this process may use (local) or the allocation has (slurm);
+                         local: with more than that, attempts are not pinned */
     double memory_gb; /* 0: not counted */
     int accelerators;
 };
