@@ -96,8 +96,10 @@ static void print_streaming(const struct cox_steer_outcome *o)
     printf("%lld segments, %d models; ", (long long)o->segments, o->models);
     if (!isnan(o->stream_share))
         printf("%.3f %% of the simulation time went into the stream; ", 100 * o->stream_share);
-    printf("%d %s started again; processors busy %.0f %%\n", o->restarts,
-           o->restarts == 1 ? "process was" : "processes were", 100 * o->cpu_share);
+    printf("%d %s started again", o->restarts, o->restarts == 1 ? "process was" : "processes were");
+    if (!isnan(o->cpu_share))
+        printf("; processors busy %.0f %%", 100 * o->cpu_share);
+    printf("\n");
 }
 
 static void print_outcome(const struct cox_steer_outcome *o, const char *directory)

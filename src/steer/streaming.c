@@ -237,7 +237,7 @@ static int reload_counts(struct cox_streaming *s, struct cox_err *err)
     if (!rc)
         rc = cox_catalog_rounds(s->record.catalog, &rounds, &n, err);
     s->generation = rc ? 0 : (int)n;
-    s->told_generation = s->generation;
+    s->told_generation = s->generation_zero = s->generation;
     cox_free(rounds);
     s->generation_at = cox_streaming_now(s);
     if (!rc)

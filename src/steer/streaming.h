@@ -200,7 +200,8 @@ struct cox_streaming {
     int failure; /* status of a run that could not go on */
     double phase_at;
 
-    int generation; /* of the slowest lane: those completed */
+    int generation;      /* of the slowest lane: those completed */
+    int generation_zero; /* by earlier sessions */
     double generation_at;
     int64_t closed, closed_frames;
     int blown, lost, cut, restarts, attempts, earlier_attempts;

@@ -70,7 +70,9 @@ static void fill(struct cox_streaming *s, struct cox_steer_outcome *o)
     o->restarts = o->restarts > 0 ? o->restarts : 0;
     o->models = (int)s->models;
     o->segments = s->closed;
-    o->cpu_share = (processor_seconds() - s->cpu_zero) / (session * s->cores.n);
+    /* of processes on other machines nothing is known here */
+    o->cpu_share =
+        s->cores.off ? NAN : (processor_seconds() - s->cpu_zero) / (session * s->cores.n);
 }
 
 /* Summed over all attempts of this session. */

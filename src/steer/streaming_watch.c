@@ -228,7 +228,7 @@ static bool on_target(const struct cox_streaming *s)
 static int new_states(const struct cox_streaming *s, int generations)
 {
     int room = (int)(sizeof s->states_at / sizeof s->states_at[0]);
-    if (generations >= room || s->generation <= generations)
+    if (generations >= room || s->generation - s->generation_zero <= generations)
         return -1;
     return s->states_at[(s->generation - 1) % room] -
            s->states_at[(s->generation - 1 - generations) % room];

@@ -123,6 +123,27 @@ class Streaming(unittest.TestCase):
         self.assertGreater(rows(self.run_dir, "select count(*) from segment "
                                               "where status = 'blown'")[0][0], 0)
 
+    def test_stale_lanes_are_replaced_at_once(self):
+        """Every lane is stale nearly always; the frames' own velocities are kept."""
+        done = cox(*self.words("stop.simulated_ns=300", "agent.stale_ps=300",
+                               "agent.velocities=keep")[1:])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_sound()
+        self.assertGreater(rows(self.run_dir, "select count(*) from pick "
+                                              "where reason like 'stale:%'")[0][0], 0)
+        self.assertGreater(rows(self.run_dir, "select count(*) from segment "
+                                              "where status = 'cut'")[0][0], 8)
+
+    def test_nobody_steers_a_control(self):
+        done = cox(*self.words("stop.rounds=5", "control=true")[1:])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_sound()
+        self.assertEqual(rows(self.run_dir, "select count(*) from pick")[0][0], 0)
+        tasks = {r[0].split("-")[0] for r in rows(self.run_dir, "select task from attempt")}
+        self.assertEqual(tasks, {"sim", "agg"})
+        self.assertGreaterEqual(min(r[0] for r in rows(
+            self.run_dir, "select count(*) from segment where status = 'done' group by lane")), 5)
+
     def test_a_full_disk_is_waited_for(self):
         disk = os.path.join(self.folder.name, "disk")
         os.mkdir(disk)
@@ -167,7 +188,7 @@ class Streaming(unittest.TestCase):
         seconds = float(os.environ.get("COX_KILL_SECONDS", "12"))
         log_path = os.path.join(self.folder.name, "log")
         with open(log_path, "w") as log:
-            killer = Killer(self.words("stop.simulated_ns=%s" % os.environ.get("COX_KILL_NS", "1200")),
+            killer = Killer(self.words("agent.stale_ps=3000", "stop.simulated_ns=%s" % os.environ.get("COX_KILL_NS", "1200")),
                             [COX, "resume", self.run_dir, "-q"], log,
                             seed=int(os.environ.get("COX_SEED", "1")))
             wrong = killer.run(kills, seconds, patience=120)
