@@ -95,7 +95,7 @@ static void an_agent_offers_the_best_and_forgets_what_was_used(void **state)
     start(&w, "agent", "agent-0");
     must_hear(&w, "hello");
     struct cox_message *welcome = cox_message_create("welcome");
-    cox_message_set_ints(welcome, "used", (const int64_t[]){favourite, 25, favourite}, 3);
+    cox_message_set_ints(welcome, "frames", (const int64_t[]){favourite, 25, favourite}, 3);
     tell(&w, welcome);
     m = offers(&w);
     assert_int_equal(cox_message_int(m, "states", 0), states);

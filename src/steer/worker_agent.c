@@ -98,13 +98,13 @@ static int take_model(struct agent *a, int64_t id, const char *name, struct cox_
     return COX_OK;
 }
 
-/* `used` {frames, poisoned, lane, segment}: what lanes have begun at, now and (`welcome` {used,
- * poisoned}) before; `lane` begins anew with `segment`. */
+/* {frames, poisoned, lane, segment}: what lanes have begun at, now (`used`) and before (`welcome`),
+ * and what is set aside; `lane` begins anew with `segment`. */
 static int take_uses(struct agent *a, const struct cox_message *m, struct cox_err *err)
 {
     int n = 0;
     int rc = COX_OK;
-    const int64_t *frames = cox_message_ints(m, cox_message_is(m, "used") ? "frames" : "used", &n);
+    const int64_t *frames = cox_message_ints(m, "frames", &n);
     for (int i = 0; !rc && i < n; i++)
         rc = cox_agent_window_used(&a->window, frames[i], err);
     frames = cox_message_ints(m, "poisoned", &n);
