@@ -182,6 +182,21 @@ static int lock_folder(struct cox_catalog *c, struct cox_err *err)
     return COX_OK;
 }
 
+int cox_catalog_written_now(const char *path, bool *written, struct cox_err *err)
+{
+    char folder[PATH_MAX];
+    *written = false;
+    int rc = cox_path_beside(folder, sizeof folder, path, "./", err);
+    if (rc)
+        return rc;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return cox_err_errno(err, "cannot open '%s'", folder);
+    *written = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+    close(fd);
+    return COX_OK;
+}
+
 static int open_catalog(struct cox_catalog **out, const char *path, bool writes,
                         struct cox_err *err)
 {

@@ -121,6 +121,10 @@ int cox_catalog_open(struct cox_catalog **out, const char *path,
 /* Must exist, of any version so far; sees what was committed; works beside the writer. */
 int cox_catalog_open_read(struct cox_catalog **out, const char *path,
                           struct cox_err *err) COX_MUST_CHECK;
+/* Whether a process has the catalog open for writing. */
+int cox_catalog_written_now(const char *path, bool *written, struct cox_err *err) COX_MUST_CHECK;
+/* Lets SQLite look at the whole file: COX_EFORMAT and what it found when it is damaged. */
+int cox_catalog_check(struct cox_catalog *catalog, struct cox_err *err) COX_MUST_CHECK;
 /* Rolls back what was not committed. NULL is allowed. */
 void cox_catalog_close(struct cox_catalog *catalog);
 

@@ -44,6 +44,7 @@
     X(ATTEMPTS, "SELECT * FROM attempt ORDER BY epoch")                                      \
     X(NEXT_EPOCH, "SELECT coalesce(max(epoch), 0) + 1 FROM attempt")                         \
     X(SET_POISON, "INSERT OR REPLACE INTO poison VALUES (?,?,?,?,?)")                        \
+    X(CHECK, "PRAGMA quick_check(1)")                                                        \
     X(POISONS, "SELECT * FROM poison ORDER BY frame IS NULL, frame, start")
 
 enum catalog_statement {

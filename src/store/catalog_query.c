@@ -195,6 +195,23 @@ int cox_catalog_integer(struct cox_catalog *catalog, enum catalog_statement whic
     return rc;
 }
 
+int cox_catalog_check(struct cox_catalog *catalog, struct cox_err *err)
+{
+    int rc = COX_OK;
+    char said[400] = "";
+    sqlite3_stmt *s = cox_catalog_statement(catalog, CATALOG_CHECK, &rc, err);
+    if (!s)
+        return rc;
+    if (sqlite3_step(s) == SQLITE_ROW)
+        cox_catalog_read_text(s, 0, said, sizeof said);
+    else
+        rc = cox_catalog_fail(catalog, "check the catalog", err);
+    sqlite3_reset(s);
+    if (!rc && strcmp(said, "ok"))
+        rc = cox_err_set(err, COX_EFORMAT, "'%s' is damaged: %s", catalog->path, said);
+    return rc;
+}
+
 int cox_catalog_frames(struct cox_catalog *catalog, int64_t *out, struct cox_err *err)
 {
     return cox_catalog_integer(catalog, CATALOG_FRAMES, out, err);
