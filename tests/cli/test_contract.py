@@ -24,6 +24,11 @@ def commands():
     return re.findall(r"^  (\w+) +\S", text[text.index("commands:"):], re.M)
 
 
+def every():
+    """Those that are not listed, too."""
+    return [*commands(), "worker"]
+
+
 def example_system():
     for name in ("chignolin", "helix", "bba"):
         folder = os.path.join(ROOT, "examples", name)
@@ -64,7 +69,7 @@ class Program(unittest.TestCase):
 
 class EveryCommand(unittest.TestCase):
     def test_help(self):
-        for name in commands():
+        for name in every():
             with self.subTest(command=name):
                 for word in ("--help", "-h"):
                     done = cox(name, word)
@@ -73,7 +78,7 @@ class EveryCommand(unittest.TestCase):
                     self.assertEqual(done.stderr, "")
 
     def test_unknown_option(self):
-        for name in commands():
+        for name in every():
             with self.subTest(command=name):
                 done = cox(name, "--no-such-option")
                 self.assertEqual(done.returncode, 2, done.stderr)
@@ -82,7 +87,7 @@ class EveryCommand(unittest.TestCase):
 
     def test_documented_options_need_their_value(self):
         """An option that takes a value and stands last is an error of usage."""
-        for name in commands():
+        for name in every():
             for option in re.findall(r"^  .{4}--([\w-]+) [A-Z]", cox(name, "--help").stdout, re.M):
                 with self.subTest(command=name, option=option):
                     done = cox(name, f"--{option}")
@@ -105,6 +110,29 @@ class EveryCommand(unittest.TestCase):
                 self.assertTrue(done.stderr.startswith("cox"), done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
                 self.assertEqual(os.listdir(folder), [], "an error left files behind")
+
+
+class Worker(unittest.TestCase):
+    """Processes of a run are started by it; by hand they say what is missing."""
+    def test_not_listed(self):
+        self.assertNotIn("worker", commands())
+
+    def test_usage(self):
+        for words in (["simulate"], ["simulate", "x.run"], ["simulate", "x.run", "--name", "sim-0"]):
+            done = cox("worker", *words)
+            self.assertEqual(done.returncode, 2, done.stderr)
+
+    def test_wrong_words(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for role, name, word in (("fly", "sim-0", "no role 'fly'"), ("train", "sim-0", "train-N"),
+                                     ("simulate", "sim-x", "sim-N"),
+                                     ("simulate", "sim-0", "config.yaml")):
+                done = cox("worker", role, folder, "--name", name, "--epoch", "1", "--hub",
+                           f"ipc://{folder}/hub")
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(word, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.assertEqual(os.listdir(folder), [])
 
 
 class Show(unittest.TestCase):
