@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The Deep Potential's fast evaluator: atoms of one type in blocks, so that the nets become matrix
+ * products; true numbers of neighbours, the empty slots added analytically; derivatives of the
+ * embedding carried forwards, of the fitting net backwards. What it gives is that of
+ * cox_dp_reference, up to rounding. */
+#ifndef COX_POTENTIAL_EVALUATE_H
+#define COX_POTENTIAL_EVALUATE_H
+
+#include "base/team.h"
+#include "potential/reference.h"
+
+enum cox_dp_precision {
+    COX_DP_F64,
+    COX_DP_F32 /* nets in float; the environment's geometry, energies and sums in double */
+};
+
+struct cox_dp_eval;
+
+/* `team` (may be NULL) is borrowed; one evaluation at a time. The model may go afterwards. */
+int cox_dp_eval_create(struct cox_dp_eval **out, const struct cox_dp_model *model,
+                       enum cox_dp_precision precision, struct cox_team *team,
+                       struct cox_err *err) COX_MUST_CHECK;
+/* NULL is allowed. */
+void cox_dp_eval_destroy(struct cox_dp_eval *eval);
+/* As cox_dp_reference. Allocates only when there are more atoms or neighbours than ever before;
+ * with the same number of threads the same bits. */
+int cox_dp_eval_compute(struct cox_dp_eval *eval, struct cox_dp_result *result, int n,
+                        const int *type, const struct cox_neighbours *list, const double *fparam,
+                        struct cox_err *err) COX_MUST_CHECK;
+
+#endif
