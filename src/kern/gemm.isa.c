@@ -27,7 +27,7 @@
 #define SET1 vf_set1
 #define GEMM cox_gemm
 #define OF(name) name##_f32
-#include "kern/gemm_body.h"
+#include "kern/gemm.inc"
 #undef REAL
 #undef VEC
 #undef WIDTH
@@ -45,7 +45,7 @@
 #define SET1 vd_set1
 #define GEMM cox_dgemm
 #define OF(name) name##_f64
-#include "kern/gemm_body.h"
+#include "kern/gemm.inc"
 
 extern const struct cox_gemm_kernels COX_ISA_SYMBOL(cox_gemm_kernels);
 const struct cox_gemm_kernels COX_ISA_SYMBOL(cox_gemm_kernels) = {COX_ISA_TEXT, 2 * COX_LANES,

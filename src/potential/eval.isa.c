@@ -24,7 +24,7 @@
 #define OF(name) name##_f32
 static const float series_f32[TERMS] = {1.0f,       1.0f / 2,   1.0f / 6,   1.0f / 24,
                                         1.0f / 120, 1.0f / 720, 1.0f / 5040};
-#include "potential/eval_body.h"
+#include "potential/eval.inc"
 #undef REAL
 #undef VEC
 #undef IVEC
@@ -69,7 +69,7 @@ static const double series_f64[TERMS] = {1.0,
                                          1.0 / 39916800,
                                          1.0 / 479001600,
                                          1.0 / 6227020800.0};
-#include "potential/eval_body.h"
+#include "potential/eval.inc"
 
 #define TABLE(suffix, width)                                                               \
     {                                                                                      \

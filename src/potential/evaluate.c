@@ -37,7 +37,7 @@ struct block {
 #define PRODUCT cox_gemm
 #define KERNELS cox_dp_kernels_f32
 #define OF(name) name##_f32
-#include "potential/evaluate_block.h"
+#include "potential/evaluate_block.inc"
 #undef REAL
 #undef GEMM
 #undef PRODUCT
@@ -48,7 +48,7 @@ struct block {
 #define PRODUCT cox_dgemm
 #define KERNELS cox_dp_kernels_f64
 #define OF(name) name##_f64
-#include "potential/evaluate_block.h"
+#include "potential/evaluate_block.inc"
 
 struct thread {
     struct block block;
