@@ -149,6 +149,10 @@ static void a_new_model_embeds_the_window_anew(void **state)
         write_frames(&w, 1);
         assert_int_equal(cox_message_int(offers(&w), "model", 0), id);
     }
+    tell_model(&w, 7, "models/no-such.h5");
+    must_hear(&w, "trouble");
+    write_frames(&w, 1);
+    assert_int_equal(cox_message_int(offers(&w), "model", 0), 4);
     stop(&w);
     close_world(&w);
 }

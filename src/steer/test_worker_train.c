@@ -92,6 +92,22 @@ static void a_trainer_waits_trains_pauses_and_goes_on_after_a_crash(void **state
     int64_t again = steps_of("models/model-0001.e2.h5");
     assert_in_range(again - steps, 2, 2 * 8); /* two epochs of some 45 maps in batches of 8 */
     stop(&w);
+
+    /* a model that cannot be read: trouble, and a new beginning under a new number */
+    path_in(leftover, "models/model-0001.e2.h5");
+    assert_int_equal(cox_file_replace(leftover, "?", 1, NULL), 0);
+    start(&w, "train", "train-0");
+    must_hear(&w, "hello");
+    welcome = cox_message_create("welcome");
+    cox_message_set_int(welcome, "model", 1);
+    cox_message_set_text(welcome, "path", "models/model-0001.e2.h5");
+    tell(&w, welcome);
+    grant(&w, 1);
+    must_hear(&w, "trouble");
+    m = must_hear(&w, "published");
+    assert_string_equal(cox_message_text(m, "path", ""), "models/model-0002.e3.h5");
+    assert_int_equal(cox_message_int(m, "epochs", 0), 300);
+    stop(&w);
     close_world(&w);
 }
 

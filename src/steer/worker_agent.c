@@ -76,19 +76,25 @@ static void figures(void *user, struct cox_message *heartbeat)
 static int take_model(struct agent *a, int64_t id, const char *name, struct cox_err *err)
 {
     char path[PATH_MAX];
+    struct cox_err problem = COX_ERR_INIT;
     struct cox_cvae *cvae = NULL;
     if (id < 0 || !name[0] || id == a->model)
         return COX_OK;
-    int rc = cox_path_join(path, sizeof path, a->worker->options->directory, name, err);
+    int rc = cox_path_join(path, sizeof path, a->worker->options->directory, name, &problem);
     if (!rc)
-        rc = cox_cvae_load(&cvae, path, a->worker->team, err);
+        rc = cox_cvae_load(&cvae, path, a->worker->team, &problem);
     if (!rc)
-        rc = cox_learner_check_size(cvae, path, a->window.frames.points.n, err);
+        rc = cox_learner_check_size(cvae, path, a->window.frames.points.n, &problem);
     if (!rc)
-        rc = cox_agent_window_model(&a->window, cox_cvae_latent(cvae), err);
+        rc = cox_agent_window_model(&a->window, cox_cvae_latent(cvae), &problem);
     if (rc) {
         cox_cvae_destroy(cvae);
-        return cox_err_wrap(err, rc, "taking model %" PRId64, id);
+        if (rc == COX_ENOMEM)
+            return cox_err_set(err, rc, "%s", problem.text);
+        /* better an old model than no agent */
+        cox_worker_tell(a->worker, "trouble", "model %" PRId64 " is not taken: %s", id,
+                        problem.text);
+        return COX_OK;
     }
     cox_cvae_destroy(a->cvae);
     a->cvae = cvae;

@@ -116,22 +116,30 @@ static int look(struct cox_train *t, bool *more, struct cox_err *err)
 
 /* ---- life ---- */
 
-/* Goes on with the model that the coordinator names: the newest of this run. */
+/* Goes on with the model that the coordinator names: the newest of this run. One that cannot be
+ * read is no reason to learn nothing: training begins anew then. */
 static int load_newest(struct cox_train *t, const struct cox_message *welcome, struct cox_err *err)
 {
+    struct cox_err problem = COX_ERR_INIT;
     char path[PATH_MAX];
     const char *name = cox_message_text(welcome, "path", "");
     t->model = name[0] ? cox_message_int(welcome, "model", -1) : -1;
     if (t->model < 0)
         return COX_OK;
     snprintf(t->model_path, sizeof t->model_path, "%s", name);
-    int rc = cox_path_join(path, sizeof path, t->worker->options->directory, name, err);
+    int rc = cox_path_join(path, sizeof path, t->worker->options->directory, name, &problem);
     if (!rc)
-        rc = cox_cvae_load(&t->cvae, path, t->worker->team, err);
+        rc = cox_cvae_load(&t->cvae, path, t->worker->team, &problem);
     if (!rc)
-        rc = cox_learner_check_size(t->cvae, path, t->frames.points.n, err);
-    if (rc)
-        return cox_err_wrap(err, rc, "going on with model %lld", (long long)t->model);
+        rc = cox_learner_check_size(t->cvae, path, t->frames.points.n, &problem);
+    if (rc == COX_ENOMEM)
+        return cox_err_set(err, rc, "%s", problem.text);
+    if (rc) {
+        cox_cvae_destroy(t->cvae);
+        t->cvae = NULL;
+        cox_worker_tell(t->worker, "trouble", "training begins anew: %s", problem.text);
+        return COX_OK;
+    }
     t->is_published = t->trained = true;
     return COX_OK;
 }

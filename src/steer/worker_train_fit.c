@@ -96,21 +96,25 @@ static int held_out_loss(struct cox_train *t, struct cox_cvae *cvae, double *los
     return rc;
 }
 
-/* That of the published model on the frames of this training; NaN when there is none. */
+/* That of the published model on the frames of this training; NaN when there is none, or none that
+ * can be read. */
 static int published_loss(struct cox_train *t, double *loss, struct cox_err *err)
 {
     char path[PATH_MAX];
+    struct cox_err problem = COX_ERR_INIT;
     struct cox_cvae *published = NULL;
     *loss = NAN;
     if (t->model < 0 || !t->n_valid)
         return COX_OK;
     if (t->is_published)
         return held_out_loss(t, t->cvae, loss, err);
-    int rc = cox_path_join(path, sizeof path, t->worker->options->directory, t->model_path, err);
+    int rc =
+        cox_path_join(path, sizeof path, t->worker->options->directory, t->model_path, &problem);
     if (!rc)
-        rc = cox_cvae_load(&published, path, NULL, err);
-    if (!rc)
-        rc = held_out_loss(t, published, loss, err);
+        rc = cox_cvae_load(&published, path, NULL, &problem);
+    if (rc)
+        return rc == COX_ENOMEM ? cox_err_set(err, rc, "%s", problem.text) : COX_OK;
+    rc = held_out_loss(t, published, loss, err);
     cox_cvae_destroy(published);
     return rc;
 }
