@@ -233,6 +233,9 @@ static void done(struct cox_supervisor *s, int id, enum cox_supervisor_kind kind
 static void failed(struct cox_supervisor *s, int id)
 {
     struct cox_entry *e = &s->entries[id];
+    /* a run of weeks meets more accidents than a crash loop needs to be told from them */
+    if (e->task.healthy_s > 0 && e->end.ended_s - e->began_s >= e->task.healthy_s)
+        e->restarts = 0;
     if (e->restarts >= e->task.max_restarts) {
         done(s, id, COX_SUPERVISOR_GAVE_UP);
         return;

@@ -21,6 +21,7 @@ struct cox_task {
     double wall_s;      /* killed after this; 0: no limit */
     double heartbeat_s; /* hung after a silence of this; 0: no heartbeats expected */
     int max_restarts;   /* attempts after the first */
+    double healthy_s;   /* an attempt that lived so long gives all restarts back; 0: none does */
     double grace_s;     /* between SIGTERM and SIGKILL */
 };
 #define COX_TASK_INIT               \

@@ -109,6 +109,25 @@ static void restarts_within_its_budget(void **state)
     teardown(&f);
 }
 
+static void a_healthy_life_gives_restarts_back(void **state)
+{
+    (void)state;
+    struct fixture f = setup(1);
+    add(&f, "60", "9", (struct cox_task){.cores = 1, .max_restarts = 1, .healthy_s = 50});
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(next(&f, 10), COX_SUPERVISOR_STARTED);
+        assert_int_equal(next(&f, 100), COX_SUPERVISOR_FAILED);
+    }
+    teardown(&f);
+    f = setup(1);
+    add(&f, "40", "9", (struct cox_task){.cores = 1, .max_restarts = 1, .healthy_s = 50});
+    assert_int_equal(next(&f, 10), COX_SUPERVISOR_STARTED);
+    assert_int_equal(next(&f, 100), COX_SUPERVISOR_FAILED);
+    assert_int_equal(next(&f, 10), COX_SUPERVISOR_STARTED);
+    assert_int_equal(next(&f, 100), COX_SUPERVISOR_GAVE_UP);
+    teardown(&f);
+}
+
 static void crash_loops_rest(void **state)
 {
     (void)state;
@@ -544,6 +563,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_to_its_end),
         cmocka_unit_test(restarts_within_its_budget),
+        cmocka_unit_test(a_healthy_life_gives_restarts_back),
         cmocka_unit_test(crash_loops_rest),
         cmocka_unit_test(silence_is_a_failure),
         cmocka_unit_test(who_did_not_listen_does_not_judge),

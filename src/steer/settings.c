@@ -191,7 +191,9 @@ static const struct cox_config_row streaming_rows[] = {
     {"heartbeat_s", COX_CONFIG_DOUBLE, F(streaming, heartbeat_s), .unit = "s", .initial = "1",
      .minimum = 0.01, .maximum = 3600, .help = "time between two signs of life of a process"},
     {"restarts", COX_CONFIG_INT, F(streaming, restarts), .initial = "20", .minimum = 0,
-     .maximum = 1000000, .help = "how often one process is started again before the run gives up"},
+     .maximum = 1000000,
+     .help = "how often one process is started again before it is given up; ten minutes of life "
+             "give all back"},
     {"checkpoint_s", COX_CONFIG_DOUBLE, F(streaming, checkpoint_s), .unit = "s", .initial = "10",
      .minimum = 0, .maximum = 86400,
      .help = "time between two checkpoints of a simulation; what was simulated since is repeated "

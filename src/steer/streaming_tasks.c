@@ -15,7 +15,8 @@
 #include "runtime/executor.h"
 #include "steer/streaming.h"
 
-#define WORDS 256 /* a wrapper, a command of the user, and our own */
+#define HEALTHY_S 600.0 /* a process that lived so long has all its restarts again */
+#define WORDS 256       /* a wrapper, a command of the user, and our own */
 
 static const char *const role_names[] = {"simulate", "aggregate", "train", "agent"};
 static const char *const short_names[] = {"sim", "agg", "train", "agent"};
@@ -125,6 +126,7 @@ static int add_task(struct cox_streaming *s, struct stream_worker *w, struct cox
     task.cores = cores_of(s, w);
     task.heartbeat_s = s->settings->streaming.silence_s;
     task.max_restarts = s->settings->streaming.restarts;
+    task.healthy_s = HEALTHY_S;
     task.grace_s = 5;
     return cox_supervisor_add(s->supervisor, &task, &w->task, err);
 }
