@@ -143,6 +143,37 @@ static inline void crew_log(void *user, enum cox_log_level level, const char *li
         fprintf(stderr, "%d: %s\n", (int)getpid(), line);
 }
 
+/* What such a process does: this program again, with the worker's words. -1: it is none. */
+static inline int crew_worker_main(int argc, char **argv)
+{
+    if (argc != 7 || strcmp(argv[1], "--worker") != 0)
+        return -1;
+    struct sigaction action = {.sa_handler = crew_on_signal};
+    sigaction(SIGTERM, &action, NULL);
+    cox_log_set_sink(crew_log, NULL);
+    struct cox_worker_options options = {.role = argv[2],
+                                         .directory = argv[3],
+                                         .name = argv[4],
+                                         .epoch = strtoll(argv[5], NULL, 10),
+                                         .hub = argv[6],
+                                         .cancel = &crew_cancel};
+    struct cox_err err = COX_ERR_INIT;
+    int rc = cox_worker_run(&options, &err);
+    if (rc && (rc != COX_ECANCELLED || getenv("COX_TEST_LOG")))
+        fprintf(stderr, "%s (epoch %s): %s\n", argv[4], argv[5], err.text);
+    return !rc ? 0 : rc == COX_ECANCELLED ? 130 : 1;
+}
+
+static inline int crew_main(int argc, char **argv, const struct CMUnitTest *tests, size_t n)
+{
+    int code = crew_worker_main(argc, argv);
+    if (code >= 0)
+        return code;
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return _cmocka_run_group_tests("workers", tests, n, NULL, NULL);
+}
+
 /* Another attempt of a worker in a process of its own. */
 static inline void crew_start(struct crew *c, struct crew_worker *w)
 {
@@ -150,27 +181,20 @@ static inline void crew_start(struct crew *c, struct crew_worker *w)
     w->up = w->bye = false;
     w->exit_code = -1;
     pid_t parent = getpid();
+    char epoch[24];
+    char program[] = "cox-worker", option[] = "--worker", role[16], hub[COX_ENDPOINT_SIZE];
+    snprintf(epoch, sizeof epoch, "%lld", (long long)w->epoch);
+    snprintf(role, sizeof role, "%s", w->role);
+    snprintf(hub, sizeof hub, "%s", cox_hub_endpoint(c->hub));
+    char *const argv[] = {program, option, role, c->folder, w->name, epoch, hub, NULL};
     w->pid = fork();
     assert_true(w->pid >= 0);
     if (w->pid)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(9);
-    struct sigaction action = {.sa_handler = crew_on_signal};
-    sigaction(SIGTERM, &action, NULL);
-    cox_log_set_sink(crew_log, NULL);
-    struct cox_worker_options options = {.role = w->role,
-                                         .directory = c->folder,
-                                         .name = w->name,
-                                         .epoch = w->epoch,
-                                         .hub = cox_hub_endpoint(c->hub),
-                                         .cancel = &crew_cancel};
-    struct cox_err err = COX_ERR_INIT;
-    int rc = cox_worker_run(&options, &err);
-    if (rc && (rc != COX_ECANCELLED || getenv("COX_TEST_LOG")))
-        fprintf(stderr, "%s (epoch %lld): %s\n", w->name, (long long)w->epoch, err.text);
-    _exit(!rc ? 0 : rc == COX_ECANCELLED ? 130 : 1);
+    if (getppid() == parent)
+        execv("/proc/self/exe", argv); /* a fork of a process with threads can do little else */
+    _exit(9);
 }
 
 static inline void crew_start_all(struct crew *c)

@@ -227,7 +227,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(frames_of_another_system_are_refused),
         cmocka_unit_test(a_disk_that_takes_nothing_delays_and_loses_nothing),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return crew_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -76,10 +76,10 @@ static void killed_at_random_moments_every_frame_is_stored_once(void **state)
     crew_destroy(disturbed);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_random_moments_every_frame_is_stored_once),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return crew_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

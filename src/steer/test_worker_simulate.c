@@ -267,7 +267,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(it_leaves_when_the_coordinator_falls_silent),
         cmocka_unit_test(coordinates_that_are_no_numbers_end_a_segment_not_the_process),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return crew_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }
