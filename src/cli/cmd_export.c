@@ -16,13 +16,11 @@ struct settings {
     bool superpose, json;
 };
 
-/* Steps and times of the rows; with them the spacing that DCD's header asks for. */
-static int read_times(struct cox_traj *traj, const int64_t *rows, int64_t n, int64_t *step,
+/* Steps and times of the frames; with them the spacing that DCD's header asks for. */
+static int read_times(struct cox_follow *follow, const int64_t *ids, int64_t n, int64_t *step,
                       double *time_ps, struct cox_extract_options *options, struct cox_err *err)
 {
-    int rc = COX_OK;
-    for (int64_t i = 0; !rc && i < n; i++)
-        rc = cox_traj_read_times(traj, rows[i], 1, &step[i], &time_ps[i], err);
+    int rc = cox_follow_times(follow, ids, n, step, time_ps, err);
     options->frame_ps = 1;
     options->steps_per_frame = 1;
     if (!rc && n > 1 && step[1] > step[0] && time_ps[1] > time_ps[0]) {
@@ -85,20 +83,20 @@ static int report(const char *from, const struct cox_extract_options *options, i
     return COX_OK;
 }
 
-static int write_rows(struct cox_traj *traj, const int64_t *rows, int64_t n,
-                      struct cox_extract_options *options, int *atoms, struct cox_err *err)
+static int write_frames(struct cox_follow *follow, const int64_t *ids, int64_t n,
+                        struct cox_extract_options *options, int *atoms, struct cox_err *err)
 {
     const atomic_int *stop = cox_interrupt_watch();
     struct cox_extract *extract = NULL;
     int64_t *step = cox_alloc((size_t)n, sizeof *step);
     double *time_ps = cox_alloc((size_t)n, sizeof *time_ps);
     int rc = step && time_ps
-                 ? read_times(traj, rows, n, step, time_ps, options, err)
+                 ? read_times(follow, ids, n, step, time_ps, options, err)
                  : cox_err_set(err, COX_ENOMEM, "out of memory for %lld frames", (long long)n);
     if (!rc)
-        rc = cox_extract_create(&extract, traj, options, err);
+        rc = cox_extract_create(&extract, follow, options, err);
     for (int64_t i = 0; !rc && i < n; i++) {
-        rc = cox_extract_row(extract, rows[i], step[i], time_ps[i], -1, err);
+        rc = cox_extract_frame(extract, ids[i], step[i], time_ps[i], -1, err);
         if (!rc && *stop)
             rc = cox_err_set(err, COX_ECANCELLED, "interrupted; no file was written");
     }
@@ -115,25 +113,25 @@ static int write_rows(struct cox_traj *traj, const int64_t *rows, int64_t n,
 
 static int export(const char *from, const struct settings *s, struct cox_err *err)
 {
-    struct cox_traj *traj = NULL;
+    struct cox_follow *follow = NULL;
     struct cox_catalog *catalog = NULL;
     struct cox_extract_options options = {0};
-    int64_t *rows = NULL;
+    int64_t *ids = NULL;
     int64_t frames = 0;
     int64_t n = 0;
     int atoms = 0;
     int rc = choose_files(s, &options, err);
     if (!rc)
-        rc = cox_extract_open(&traj, &catalog, &frames, from, err);
+        rc = cox_extract_open(&follow, &catalog, &frames, from, err);
     if (!rc)
-        rc = cox_extract_rows(&rows, &n, traj, frames, s->frames, (int)s->lane, err);
+        rc = cox_extract_ids(&ids, &n, follow, frames, s->frames, (int)s->lane, err);
     if (!rc)
-        rc = write_rows(traj, rows, n, &options, &atoms, err);
+        rc = write_frames(follow, ids, n, &options, &atoms, err);
     if (!rc)
         rc = report(from, &options, n, atoms, s->json, err);
-    cox_free(rows);
+    cox_free(ids);
     cox_catalog_close(catalog);
-    cox_traj_destroy(traj);
+    cox_follow_close(follow);
     return rc;
 }
 

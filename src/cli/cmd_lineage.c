@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -9,49 +10,49 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "store/extract.h"
+#include "store/lineage.h"
 
 struct pathway {
     int64_t frame;
-    struct cox_catalog_leg *legs;
-    int n;
+    struct cox_lineage lineage;
     char start[700]; /* "title (path)" of the start structure */
 };
 
-static int64_t frames_of(const struct cox_catalog_leg *leg)
+static double leg_ns(const struct cox_leg *leg)
 {
-    return leg->last_frame - leg->first_frame + 1;
-}
-
-/* Simulated time between the frames of a segment. */
-static double frame_ps(const struct cox_catalog_segment *s)
-{
-    return s->n_frames > 0 ? (double)s->steps * s->timestep_fs * 1e-3 / (double)s->n_frames : 0;
-}
-
-static int64_t steps_per_frame(const struct cox_catalog_segment *s)
-{
-    return s->n_frames > 0 ? s->steps / s->n_frames : 0;
-}
-
-static double leg_ns(const struct cox_catalog_leg *leg)
-{
-    return (double)frames_of(leg) * frame_ps(&leg->segment) * 1e-3;
+    return (double)leg->n * leg->frame_ps * 1e-3;
 }
 
 static double total_ns(const struct pathway *p)
 {
     double sum = 0;
-    for (int i = 0; i < p->n; i++)
-        sum += leg_ns(&p->legs[i]);
+    for (int i = 0; i < p->lineage.n; i++)
+        sum += leg_ns(&p->lineage.legs[i]);
     return sum;
 }
 
 static int64_t total_frames(const struct pathway *p)
 {
     int64_t sum = 0;
-    for (int i = 0; i < p->n; i++)
-        sum += frames_of(&p->legs[i]);
+    for (int i = 0; i < p->lineage.n; i++)
+        sum += p->lineage.legs[i].n;
     return sum;
+}
+
+/* "35-39"; "120…356 (7)" where the frames do not follow one another in the files. */
+static void name_frames(const struct cox_leg *leg, char *out, size_t size)
+{
+    const int64_t first = leg->n ? leg->ids[0] : 0;
+    const int64_t last = leg->n ? leg->ids[leg->n - 1] : 0;
+    bool close = true;
+    for (int64_t k = 1; k < leg->n; k++)
+        close = close && leg->ids[k] == leg->ids[k - 1] + 1;
+    if (!leg->n)
+        snprintf(out, size, "none");
+    else if (close)
+        snprintf(out, size, "%" PRId64 "-%" PRId64, first, last);
+    else
+        snprintf(out, size, "%" PRId64 "..%" PRId64 " (%" PRId64 ")", first, last, leg->n);
 }
 
 /* ---- printing ---- */
@@ -62,12 +63,12 @@ static void print_table(const struct pathway *p)
     printf("%8s %6s %5s %8s %12s %20s %17s %10s %10s\n", "segment", "round", "lane", "parent",
            "from frame", "seed", "frames", "ns", "total ns");
     double sum = 0;
-    for (int i = 0; i < p->n; i++) {
-        const struct cox_catalog_leg *leg = &p->legs[i];
+    for (int i = 0; i < p->lineage.n; i++) {
+        const struct cox_leg *leg = &p->lineage.legs[i];
         const struct cox_catalog_segment *s = &leg->segment;
         char parent[24] = "-";
         char frame[24] = "-";
-        char frames[40] = "none";
+        char frames[64];
         sum += leg_ns(leg);
         if (s->parent_segment >= 0)
             snprintf(parent, sizeof parent, "%" PRId64, s->parent_segment);
@@ -75,17 +76,15 @@ static void print_table(const struct pathway *p)
             snprintf(frame, sizeof frame, "goes on");
         else if (s->parent_frame >= 0)
             snprintf(frame, sizeof frame, "%" PRId64, s->parent_frame);
-        if (frames_of(leg) > 0)
-            snprintf(frames, sizeof frames, "%" PRId64 "-%" PRId64, leg->first_frame,
-                     leg->last_frame);
+        name_frames(leg, frames, sizeof frames);
         printf("%8" PRId64 " %6d %5d %8s %12s %20" PRIu64 " %17s %10.4f %10.4f\n", s->id, s->round,
                s->lane, parent, frame, s->seed, frames, leg_ns(leg), sum);
     }
-    printf("%d segments, %" PRId64 " frames, %.4f ns from the start to frame %" PRId64 "\n", p->n,
-           total_frames(p), total_ns(p), p->frame);
+    printf("%d segments, %" PRId64 " frames, %.4f ns from the start to frame %" PRId64 "\n",
+           p->lineage.n, total_frames(p), total_ns(p), p->frame);
 }
 
-static struct cox_json *leg_json(const struct cox_catalog_leg *leg)
+static struct cox_json *leg_json(const struct cox_leg *leg)
 {
     const struct cox_catalog_segment *s = &leg->segment;
     char seed[24];
@@ -103,8 +102,11 @@ static struct cox_json *leg_json(const struct cox_catalog_leg *leg)
     cox_json_set_text(json, "seed", seed); /* 64 bits: more than a JSON number holds */
     cox_json_set_number(json, "temperature_K", s->temperature_K);
     cox_json_set_text(json, "engine", s->engine);
-    cox_json_set_int(json, "first_frame", leg->first_frame);
-    cox_json_set_int(json, "last_frame", leg->last_frame);
+    cox_json_set_int(json, "frames", leg->n);
+    if (leg->n) {
+        cox_json_set_int(json, "first_frame", leg->ids[0]);
+        cox_json_set_int(json, "last_frame", leg->ids[leg->n - 1]);
+    }
     cox_json_set_number(json, "ns", leg_ns(leg));
     return json;
 }
@@ -114,8 +116,8 @@ static int print_json(const struct pathway *p, const char *run, const char *path
 {
     struct cox_json *json = cox_json_object();
     struct cox_json *legs = cox_json_array();
-    for (int i = 0; i < p->n; i++)
-        cox_json_push(legs, leg_json(&p->legs[i]));
+    for (int i = 0; i < p->lineage.n; i++)
+        cox_json_push(legs, leg_json(&p->lineage.legs[i]));
     cox_json_set_text(json, "run", run);
     cox_json_set_int(json, "frame", p->frame);
     cox_json_set_text(json, "start", p->start);
@@ -142,12 +144,12 @@ static int write_legs(struct cox_extract *extract, const struct pathway *p, stru
     int rc = COX_OK;
     int64_t step = 0;
     double time_ps = 0;
-    for (int i = 0; i < p->n; i++) {
-        const struct cox_catalog_leg *leg = &p->legs[i];
-        for (int64_t row = leg->first_frame; !rc && row <= leg->last_frame; row++) {
-            step += steps_per_frame(&leg->segment);
-            time_ps += frame_ps(&leg->segment);
-            rc = cox_extract_row(extract, row, step, time_ps, leg->segment.id, err);
+    for (int i = 0; i < p->lineage.n; i++) {
+        const struct cox_leg *leg = &p->lineage.legs[i];
+        for (int64_t k = 0; !rc && k < leg->n; k++) {
+            step += leg->steps_per_frame;
+            time_ps += leg->frame_ps;
+            rc = cox_extract_frame(extract, leg->ids[k], step, time_ps, leg->segment.id, err);
             if (!rc && *stop)
                 rc = cox_err_set(err, COX_ECANCELLED, "interrupted; no file was written");
         }
@@ -155,17 +157,17 @@ static int write_legs(struct cox_extract *extract, const struct pathway *p, stru
     return rc;
 }
 
-static int write_pathway(const struct pathway *p, struct cox_traj *traj, const char *path,
+static int write_pathway(const struct pathway *p, struct cox_follow *follow, const char *path,
                          bool superpose, struct cox_err *err)
 {
-    const struct cox_catalog_segment *last = &p->legs[p->n - 1].segment;
+    const struct cox_leg *last = &p->lineage.legs[p->lineage.n - 1];
     const struct cox_extract_options options = {.paths = {path},
                                                 .n_paths = 1,
                                                 .superpose = superpose,
-                                                .frame_ps = frame_ps(last),
-                                                .steps_per_frame = steps_per_frame(last)};
+                                                .frame_ps = last->frame_ps,
+                                                .steps_per_frame = last->steps_per_frame};
     struct cox_extract *extract = NULL;
-    int rc = cox_extract_create(&extract, traj, &options, err);
+    int rc = cox_extract_create(&extract, follow, &options, err);
     if (!rc)
         rc = write_legs(extract, p, err);
     if (rc) {
@@ -175,15 +177,16 @@ static int write_pathway(const struct pathway *p, struct cox_traj *traj, const c
     return cox_extract_close(extract, err);
 }
 
-static int find_pathway(struct pathway *p, struct cox_catalog *catalog, struct cox_err *err)
+static int find_pathway(struct pathway *p, struct cox_catalog *catalog, struct cox_follow *follow,
+                        struct cox_err *err)
 {
     struct cox_catalog_start *starts = NULL;
     int64_t n = 0;
-    int rc = cox_catalog_pathway(catalog, p->frame, &p->legs, &p->n, err);
+    int rc = cox_lineage_find(&p->lineage, catalog, follow, p->frame, err);
     if (!rc)
         rc = cox_catalog_starts(catalog, &starts, &n, err);
     for (int64_t i = 0; !rc && i < n; i++)
-        if (starts[i].id == p->legs[0].segment.start)
+        if (starts[i].id == p->lineage.legs[0].segment.start)
             snprintf(p->start, sizeof p->start, "%s%s(%s)", starts[i].title,
                      starts[i].title[0] ? " " : "", starts[i].path);
     cox_free(starts);
@@ -193,18 +196,18 @@ static int find_pathway(struct pathway *p, struct cox_catalog *catalog, struct c
 static int lineage(const char *run, struct pathway *p, const char *path, bool superpose,
                    bool as_json, struct cox_err *err)
 {
-    struct cox_traj *traj = NULL;
+    struct cox_follow *follow = NULL;
     struct cox_catalog *catalog = NULL;
     int64_t frames = 0;
-    int rc = cox_extract_open(&traj, &catalog, &frames, run, err);
+    int rc = cox_extract_open(&follow, &catalog, &frames, run, err);
     if (!rc && !catalog)
         rc = cox_err_set(err, COX_EINVAL, "'%s' is a file; a run directory is needed", run);
     if (!rc && p->frame < 0)
         p->frame += frames;
     if (!rc)
-        rc = find_pathway(p, catalog, err);
+        rc = find_pathway(p, catalog, follow, err);
     if (!rc && path)
-        rc = write_pathway(p, traj, path, superpose, err);
+        rc = write_pathway(p, follow, path, superpose, err);
     if (!rc && as_json) {
         rc = print_json(p, run, path, err);
     } else if (!rc) {
@@ -213,8 +216,8 @@ static int lineage(const char *run, struct pathway *p, const char *path, bool su
             printf("written to %s\n", path);
     }
     cox_catalog_close(catalog);
-    cox_traj_destroy(traj);
-    cox_free(p->legs);
+    cox_follow_close(follow);
+    cox_lineage_deinit(&p->lineage);
     return rc;
 }
 

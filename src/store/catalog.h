@@ -193,7 +193,7 @@ int cox_catalog_poisons(struct cox_catalog *catalog, struct cox_catalog_poison *
 /* COX_ENOTFOUND naming the id and how many there are. */
 int cox_catalog_segment(struct cox_catalog *catalog, int64_t id, struct cox_catalog_segment *out,
                         struct cox_err *err) COX_MUST_CHECK;
-/* The segment that holds a frame. */
+/* The segment that holds a frame, in a sequential run (of any run: store/lineage.h). */
 int cox_catalog_segment_of_frame(struct cox_catalog *catalog, int64_t frame,
                                  struct cox_catalog_segment *out,
                                  struct cox_err *err) COX_MUST_CHECK;
@@ -210,15 +210,5 @@ int cox_catalog_lane_segment(struct cox_catalog *catalog, int lane, int64_t *id,
 /* One more than any attempt's epoch; 1 when there is none. */
 int cox_catalog_next_epoch(struct cox_catalog *catalog, int64_t *out,
                            struct cox_err *err) COX_MUST_CHECK;
-
-/* One leg of a pathway: frames first_frame … last_frame of `segment` (last < first when the segment
- * has no frame on the way, e.g. its child left from its start). */
-struct cox_catalog_leg {
-    struct cox_catalog_segment segment;
-    int64_t first_frame, last_frame;
-};
-/* From the start structure to `frame`, root first; *out freed with cox_free. */
-int cox_catalog_pathway(struct cox_catalog *catalog, int64_t frame, struct cox_catalog_leg **out,
-                        int *n, struct cox_err *err) COX_MUST_CHECK;
 
 #endif

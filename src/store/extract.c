@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,50 +13,63 @@
 #include "molecule/rmsd.h"
 #include "molecule/select.h"
 #include "molecule/trajfile.h"
+#include "store/lineage.h"
 
 /* ---- sources ---- */
 
-static int open_run(struct cox_traj **traj, struct cox_catalog **catalog, int64_t *frames,
+static int open_run(struct cox_follow **follow, struct cox_catalog **catalog, int64_t *frames,
                     const char *directory, struct cox_err *err)
 {
     char path[PATH_MAX];
+    int64_t known = 0;
     int rc = cox_path_join(path, sizeof path, directory, "catalog.db", err);
     if (!rc && !cox_file_exists(path))
         return cox_err_set(err, COX_ENOTFOUND, "'%s' is no run: it has no catalog.db", directory);
     if (!rc)
         rc = cox_catalog_open_read(catalog, path, err);
     if (!rc)
-        rc = cox_catalog_frames(*catalog, frames, err);
+        rc = cox_catalog_frames(*catalog, &known, err);
     if (!rc)
-        rc = cox_path_join(path, sizeof path, directory, "frames-0.h5", err);
+        rc = cox_follow_open(follow, directory, err);
     if (!rc)
-        rc = cox_traj_open_read(traj, path, err);
-    if (!rc && cox_traj_frames(*traj) < *frames)
-        rc = cox_err_set(err, COX_EFORMAT, "'%s' has %lld frames, the catalog knows %lld", path,
-                         (long long)cox_traj_frames(*traj), (long long)*frames);
+        rc = cox_follow_check(*follow, err);
+    if (rc)
+        return rc;
+    *frames = cox_follow_end(*follow);
+    if (cox_lineage_is_indexed(*follow))
+        return COX_OK;
+    if (*frames < known)
+        return cox_err_set(err, COX_EFORMAT, "'%s' has %lld frames, the catalog knows %lld",
+                           directory, (long long)*frames, (long long)known);
+    *frames = known;
+    return COX_OK;
+}
+
+int cox_extract_open(struct cox_follow **follow, struct cox_catalog **catalog, int64_t *frames,
+                     const char *run_or_file, struct cox_err *err)
+{
+    int rc;
+    *follow = NULL;
+    *catalog = NULL;
+    if (cox_file_is_directory(run_or_file)) {
+        rc = open_run(follow, catalog, frames, run_or_file, err);
+    } else {
+        rc = cox_follow_open_file(follow, run_or_file, err);
+        if (!rc)
+            rc = cox_follow_check(*follow, err);
+        if (!rc)
+            *frames = cox_follow_end(*follow);
+    }
     if (rc) {
-        cox_traj_destroy(*traj);
+        cox_follow_close(*follow);
         cox_catalog_close(*catalog);
-        *traj = NULL;
+        *follow = NULL;
         *catalog = NULL;
     }
     return rc;
 }
 
-int cox_extract_open(struct cox_traj **traj, struct cox_catalog **catalog, int64_t *frames,
-                     const char *run_or_file, struct cox_err *err)
-{
-    *traj = NULL;
-    *catalog = NULL;
-    if (cox_file_is_directory(run_or_file))
-        return open_run(traj, catalog, frames, run_or_file, err);
-    int rc = cox_traj_open_read(traj, run_or_file, err);
-    if (!rc)
-        *frames = cox_traj_frames(*traj);
-    return rc;
-}
-
-/* ---- rows ---- */
+/* ---- frames ---- */
 
 static int bad_slice(const char *text, struct cox_err *err)
 {
@@ -131,54 +145,88 @@ int cox_slice_parse(struct cox_slice *out, const char *text, int64_t frames, str
     return COX_OK;
 }
 
-/* The rows of one lane among the first `frames`. */
-static int rows_of_lane(int64_t **rows, int64_t *n, struct cox_traj *traj, int64_t frames, int lane,
-                        struct cox_err *err)
+static int compare_ids(const void *a, const void *b)
 {
-    int32_t *lanes = cox_alloc((size_t)frames, sizeof *lanes);
-    int64_t *found = cox_alloc((size_t)frames, sizeof *found);
-    int32_t most = -1;
-    *n = 0;
-    int rc = lanes && found
-                 ? cox_traj_read_i32(traj, "lane", 0, frames, lanes, err)
-                 : cox_err_set(err, COX_ENOMEM, "out of memory for %lld frames", (long long)frames);
-    for (int64_t i = 0; !rc && i < frames; i++) {
-        most = lanes[i] > most ? lanes[i] : most;
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+struct found {
+    int64_t *ids; /* room for all frames */
+    int64_t n;
+    int32_t most; /* largest lane seen */
+};
+
+static int lane_in_file(struct found *found, struct cox_follow *follow, int file, int64_t frames,
+                        int lane, struct cox_err *err)
+{
+    const int files = cox_follow_files(follow);
+    struct cox_traj *traj = cox_follow_file(follow, file);
+    const int64_t below = (frames - file + files - 1) / files; /* rows whose id is in use */
+    const int64_t rows = cox_traj_frames(traj) < below ? cox_traj_frames(traj) : below;
+    int32_t *lanes = cox_alloc((size_t)rows, sizeof *lanes);
+    int rc = lanes ? cox_traj_read_i32(traj, "lane", 0, rows, lanes, err)
+                   : cox_err_set(err, COX_ENOMEM, "out of memory for %lld frames", (long long)rows);
+    for (int64_t i = 0; !rc && i < rows; i++) {
+        found->most = lanes[i] > found->most ? lanes[i] : found->most;
         if (lanes[i] == lane)
-            found[(*n)++] = i;
+            found->ids[found->n++] = i * files + file;
     }
-    if (!rc && !*n)
-        rc = cox_err_set(err, COX_EINVAL, "'%s' has no frame of lane %d; lanes are 0 to %d",
-                         cox_traj_path(traj), lane, (int)most);
     cox_free(lanes);
-    if (rc)
-        cox_free(found);
-    else
-        *rows = found;
     return rc;
 }
 
-int cox_extract_rows(int64_t **rows, int64_t *n, struct cox_traj *traj, int64_t frames,
-                     const char *slice, int lane, struct cox_err *err)
+/* The frames of one lane among those with ids below `frames`. */
+static int ids_of_lane(int64_t **ids, int64_t *n, struct cox_follow *follow, int64_t frames,
+                       int lane, struct cox_err *err)
+{
+    struct found found = {.ids = cox_alloc((size_t)frames, sizeof *found.ids), .most = -1};
+    int rc = found.ids
+                 ? COX_OK
+                 : cox_err_set(err, COX_ENOMEM, "out of memory for %lld frames", (long long)frames);
+    for (int i = 0; !rc && i < cox_follow_files(follow); i++)
+        rc = lane_in_file(&found, follow, i, frames, lane, err);
+    if (!rc && !found.n)
+        rc = cox_err_set(err, COX_EINVAL, "'%s' has no frame of lane %d; lanes are 0 to %d",
+                         cox_traj_path(cox_follow_file(follow, 0)), lane, (int)found.most);
+    if (rc) {
+        cox_free(found.ids);
+        return rc;
+    }
+    qsort(found.ids, (size_t)found.n, sizeof *found.ids, compare_ids);
+    *ids = found.ids;
+    *n = found.n;
+    return COX_OK;
+}
+
+int cox_extract_ids(int64_t **ids, int64_t *n, struct cox_follow *follow, int64_t frames,
+                    const char *slice, int lane, struct cox_err *err)
 {
     int64_t *of_lane = NULL;
     struct cox_slice s;
-    *rows = NULL;
+    *ids = NULL;
+    *n = 0;
     int64_t total = frames;
-    int rc = lane >= 0 ? rows_of_lane(&of_lane, &total, traj, frames, lane, err) : COX_OK;
+    int rc = lane >= 0 ? ids_of_lane(&of_lane, &total, follow, frames, lane, err) : COX_OK;
     if (!rc)
         rc = cox_slice_parse(&s, slice, total, err);
     if (!rc) {
-        *rows = cox_alloc((size_t)s.count, sizeof **rows);
-        if (!*rows)
+        *ids = cox_alloc((size_t)s.count, sizeof **ids);
+        if (!*ids)
             rc = cox_err_set(err, COX_ENOMEM, "out of memory for %lld frames", (long long)s.count);
     }
     for (int64_t i = 0; !rc && i < s.count; i++) {
-        int64_t at = s.first + i * s.step;
-        (*rows)[i] = of_lane ? of_lane[at] : at;
+        const int64_t at = s.first + i * s.step;
+        const int64_t id = of_lane ? of_lane[at] : at;
+        if (cox_follow_has(follow, id))
+            (*ids)[(*n)++] = id;
     }
-    if (!rc)
-        *n = s.count;
+    if (!rc && !*n)
+        rc = cox_err_set(err, COX_EINVAL, "there is no frame %s", slice ? slice : "at all");
+    if (rc) {
+        cox_free(*ids);
+        *ids = NULL;
+    }
     cox_free(of_lane);
     return rc;
 }
@@ -186,7 +234,8 @@ int cox_extract_rows(int64_t **rows, int64_t *n, struct cox_traj *traj, int64_t 
 /* ---- files ---- */
 
 struct cox_extract {
-    struct cox_traj *from;
+    struct cox_follow *from;
+    struct cox_traj *first; /* any of its files: they are alike */
     struct cox_system *system;
     struct cox_selection selection; /* n == 0: all */
     struct cox_trajfile *files[COX_EXTRACT_MAX_FILES];
@@ -263,7 +312,7 @@ static int open_file(struct cox_extract *e, const char *path,
 static int prepare(struct cox_extract *e, const struct cox_extract_options *options,
                    struct cox_err *err)
 {
-    int rc = cox_traj_system(e->from, &e->system, err);
+    int rc = cox_traj_system(e->first, &e->system, err);
     if (!rc && options->select)
         rc = cox_selection_init(&e->selection, e->system, options->select, err);
     if (!rc && options->superpose) {
@@ -273,7 +322,7 @@ static int prepare(struct cox_extract *e, const struct cox_extract_options *opti
     }
     if (!rc) {
         e->superpose = options->superpose;
-        e->x = cox_alloc((size_t)cox_traj_atoms(e->from), sizeof *e->x);
+        e->x = cox_alloc((size_t)cox_traj_atoms(e->first), sizeof *e->x);
         e->target = cox_alloc((size_t)e->fit.n, sizeof *e->target);
         if (!e->x || !e->target)
             rc = cox_err_set(err, COX_ENOMEM, "out of memory for a frame");
@@ -283,14 +332,15 @@ static int prepare(struct cox_extract *e, const struct cox_extract_options *opti
     return rc;
 }
 
-int cox_extract_create(struct cox_extract **out, struct cox_traj *traj,
+int cox_extract_create(struct cox_extract **out, struct cox_follow *follow,
                        const struct cox_extract_options *options, struct cox_err *err)
 {
     *out = NULL;
     struct cox_extract *e = cox_alloc(1, sizeof *e);
     if (!e)
         return cox_err_set(err, COX_ENOMEM, "out of memory for an export");
-    e->from = traj;
+    e->from = follow;
+    e->first = cox_follow_file(follow, 0);
     int rc = prepare(e, options, err);
     if (rc) {
         cox_extract_abandon(e);
@@ -312,13 +362,13 @@ static void superpose(struct cox_extract *e)
     }
     cox_superpose(&s, e->fit.n, e->fit.atom, (const float(*)[3])e->x,
                   (const double(*)[3])e->target);
-    cox_superposition_apply(&s, cox_traj_atoms(e->from), e->x);
+    cox_superposition_apply(&s, cox_traj_atoms(e->first), e->x);
 }
 
-int cox_extract_row(struct cox_extract *extract, int64_t row, int64_t step, double time_ps,
-                    int64_t segment, struct cox_err *err)
+int cox_extract_frame(struct cox_extract *extract, int64_t id, int64_t step, double time_ps,
+                      int64_t segment, struct cox_err *err)
 {
-    int rc = cox_traj_read_positions(extract->from, row, 1, &extract->x[0][0], err);
+    int rc = cox_follow_positions(extract->from, &id, 1, &extract->x[0][0], err);
     if (rc)
         return rc;
     if (extract->superpose)
@@ -327,7 +377,7 @@ int cox_extract_row(struct cox_extract *extract, int64_t row, int64_t step, doub
         rc = cox_trajfile_append(extract->files[i], step, time_ps, (const float(*)[3])extract->x,
                                  err);
     if (!rc && extract->h5) {
-        const int32_t cells[2] = {(int32_t)segment, (int32_t)row};
+        const int32_t cells[2] = {(int32_t)segment, (int32_t)id};
         const void *const columns[2] = {&cells[0], &cells[1]};
         const struct cox_traj_block block = {1, &step, &time_ps, &extract->x[0][0], NULL, columns};
         rc = cox_traj_append(extract->h5, &block, err);
@@ -337,7 +387,7 @@ int cox_extract_row(struct cox_extract *extract, int64_t row, int64_t step, doub
 
 int cox_extract_atoms(const struct cox_extract *extract)
 {
-    return extract->selection.n ? extract->selection.n : cox_traj_atoms(extract->from);
+    return extract->selection.n ? extract->selection.n : cox_traj_atoms(extract->first);
 }
 
 int cox_extract_close(struct cox_extract *extract, struct cox_err *err)

@@ -9,14 +9,14 @@
 
 #include "cox/err.h"
 #include "store/catalog.h"
-#include "store/traj.h"
+#include "store/follow.h"
 
 #define COX_EXTRACT_MAX_FILES 4
 
-/* Opens a trajectory file, or frames-0.h5 and catalog.db of a run directory. *catalog is NULL for a
- * file; *frames: how many rows may be used (in a run, those that the catalog knows). The caller
- * closes both. */
-int cox_extract_open(struct cox_traj **traj, struct cox_catalog **catalog, int64_t *frames,
+/* Opens a trajectory file, or the frames files and catalog.db of a run directory. *catalog is NULL
+ * for a file; *frames: ids below it may be used (in a sequential run, those that the catalog
+ * knows). The caller closes both. */
+int cox_extract_open(struct cox_follow **follow, struct cox_catalog **catalog, int64_t *frames,
                      const char *run_or_file, struct cox_err *err) COX_MUST_CHECK;
 
 /* A slice as Python's: "first:end:step", each may be missing, negative ones count from the end; a
@@ -27,10 +27,10 @@ struct cox_slice {
 };
 int cox_slice_parse(struct cox_slice *out, const char *text, int64_t frames,
                     struct cox_err *err) COX_MUST_CHECK;
-/* The rows of a slice, of one lane if lane >= 0 (the slice then counts the frames of that lane).
- * *rows freed with cox_free. */
-int cox_extract_rows(int64_t **rows, int64_t *n, struct cox_traj *traj, int64_t frames,
-                     const char *slice, int lane, struct cox_err *err) COX_MUST_CHECK;
+/* The ids of a slice's frames, of one lane if lane >= 0 (the slice then counts the frames of that
+ * lane). Where ids have holes, those of a slice are passed over. *ids freed with cox_free. */
+int cox_extract_ids(int64_t **ids, int64_t *n, struct cox_follow *follow, int64_t frames,
+                    const char *slice, int lane, struct cox_err *err) COX_MUST_CHECK;
 
 struct cox_extract;
 
@@ -43,13 +43,13 @@ struct cox_extract_options {
     int64_t steps_per_frame;
 };
 
-/* `traj` is borrowed until the extract is closed. */
-int cox_extract_create(struct cox_extract **out, struct cox_traj *traj,
+/* `follow` is borrowed until the extract is closed. */
+int cox_extract_create(struct cox_extract **out, struct cox_follow *follow,
                        const struct cox_extract_options *options,
                        struct cox_err *err) COX_MUST_CHECK;
-/* Writes row `row` with the given step and time; `segment` goes into a column of .h5 files. */
-int cox_extract_row(struct cox_extract *extract, int64_t row, int64_t step, double time_ps,
-                    int64_t segment, struct cox_err *err) COX_MUST_CHECK;
+/* Writes a frame with the given step and time; `segment` goes into a column of .h5 files. */
+int cox_extract_frame(struct cox_extract *extract, int64_t id, int64_t step, double time_ps,
+                      int64_t segment, struct cox_err *err) COX_MUST_CHECK;
 int cox_extract_atoms(const struct cox_extract *extract);
 /* Finishes all files; frees in any case. */
 int cox_extract_close(struct cox_extract *extract, struct cox_err *err) COX_MUST_CHECK;

@@ -26,6 +26,7 @@ struct part {
 
 struct cox_follow {
     char directory[PATH_MAX];
+    bool single;       /* `directory` is one file, which stands for itself */
     int files;         /* 0: not known yet */
     int next;          /* the file to take from first */
     struct part *part; /* [MAX_FILES], all of them while `files` is not known */
@@ -62,6 +63,8 @@ static int check_part(struct cox_follow *f, int file, const struct cox_traj *tra
 {
     int said = 0;
     const int files = cox_traj_files(traj, &said);
+    if (f->single)
+        return COX_OK;
     if (said != file || files > MAX_FILES || (f->files && files != f->files))
         return cox_err_set(err, COX_EFORMAT, "'%s' says that it is file %d of %d, not %d of %d",
                            cox_traj_path(traj), said, files, file, f->files ? f->files : files);
@@ -90,7 +93,11 @@ static int open_part(struct cox_follow *f, int file, struct cox_err *err)
     struct stat st;
     struct part *part = &f->part[file];
     part->trouble = (struct cox_err)COX_ERR_INIT;
-    int rc = cox_follow_path(f->directory, file, path, sizeof path, err);
+    int rc = COX_OK;
+    if (f->single)
+        snprintf(path, sizeof path, "%s", f->directory);
+    else
+        rc = cox_follow_path(f->directory, file, path, sizeof path, err);
     if (rc)
         return rc;
     if (stat(path, &st)) {
@@ -115,7 +122,7 @@ static int open_part(struct cox_follow *f, int file, struct cox_err *err)
     part->device = st.st_dev;
     part->inode = st.st_ino;
     part->rows = cox_traj_frames(traj);
-    f->files = cox_traj_files(traj, NULL);
+    f->files = f->single ? 1 : cox_traj_files(traj, NULL);
     return COX_OK;
 }
 
@@ -152,7 +159,8 @@ int cox_follow_refresh(struct cox_follow *follow, int64_t *n, struct cox_err *er
     return rc;
 }
 
-int cox_follow_open(struct cox_follow **out, const char *directory, struct cox_err *err)
+static int open_follow(struct cox_follow **out, const char *directory, bool single,
+                       struct cox_err *err)
 {
     *out = NULL;
     if (strlen(directory) >= PATH_MAX)
@@ -165,6 +173,8 @@ int cox_follow_open(struct cox_follow **out, const char *directory, struct cox_e
         return cox_err_set(err, COX_ENOMEM, "out of memory following '%s'", directory);
     }
     snprintf(f->directory, sizeof f->directory, "%s", directory);
+    f->single = single;
+    f->files = single;
     int rc = cox_follow_refresh(f, NULL, err);
     if (rc) {
         cox_follow_close(f);
@@ -172,6 +182,16 @@ int cox_follow_open(struct cox_follow **out, const char *directory, struct cox_e
     }
     *out = f;
     return COX_OK;
+}
+
+int cox_follow_open(struct cox_follow **out, const char *directory, struct cox_err *err)
+{
+    return open_follow(out, directory, false, err);
+}
+
+int cox_follow_open_file(struct cox_follow **out, const char *path, struct cox_err *err)
+{
+    return open_follow(out, path, true, err);
 }
 
 int cox_follow_check(const struct cox_follow *follow, struct cox_err *err)
@@ -193,6 +213,17 @@ int cox_follow_files(const struct cox_follow *follow)
 struct cox_traj *cox_follow_file(struct cox_follow *follow, int file)
 {
     return file >= 0 && file < follow->files ? follow->part[file].traj : NULL;
+}
+
+int64_t cox_follow_end(const struct cox_follow *follow)
+{
+    int64_t end = 0;
+    for (int i = 0; i < follow->files; i++) {
+        const int64_t last = (follow->part[i].rows - 1) * follow->files + i;
+        if (follow->part[i].rows && last >= end)
+            end = last + 1;
+    }
+    return end;
 }
 
 bool cox_follow_has(const struct cox_follow *follow, int64_t id)

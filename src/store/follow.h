@@ -24,6 +24,9 @@ int cox_follow_path(const char *directory, int file, char *out, size_t size,
  * cox_follow_refresh: this fails only when a file is of another run. */
 int cox_follow_open(struct cox_follow **out, const char *directory,
                     struct cox_err *err) COX_MUST_CHECK;
+/* One trajectory file, whatever its name: ids are rows. */
+int cox_follow_open_file(struct cox_follow **out, const char *path,
+                         struct cox_err *err) COX_MUST_CHECK;
 void cox_follow_close(struct cox_follow *follow);
 
 /* For those who do not wait, reports and exports: an error when a file is missing or cannot be
@@ -33,6 +36,8 @@ int cox_follow_check(const struct cox_follow *follow, struct cox_err *err) COX_M
 int cox_follow_refresh(struct cox_follow *follow, int64_t *n, struct cox_err *err) COX_MUST_CHECK;
 /* M; 0 while no file is there. */
 int cox_follow_files(const struct cox_follow *follow);
+/* One more than the largest id that is known. */
+int64_t cox_follow_end(const struct cox_follow *follow);
 /* Whether a frame with this id is known. */
 bool cox_follow_has(const struct cox_follow *follow, int64_t id);
 struct cox_traj *cox_follow_file(struct cox_follow *follow,

@@ -131,28 +131,28 @@ static void test_bad_slices(void **state)
 static void test_rows(void **state)
 {
     (void)state;
-    struct cox_traj *t = NULL;
+    struct cox_follow *t = NULL;
     struct cox_catalog *c = NULL;
     int64_t *rows = NULL;
     int64_t frames = 0;
     int64_t n = 0;
     CHECK(cox_extract_open(&t, &c, &frames, folder, &failure));
     assert_int_equal(frames, FRAMES); /* not the three of the crash */
-    CHECK(cox_extract_rows(&rows, &n, t, frames, NULL, 2, &failure));
+    CHECK(cox_extract_ids(&rows, &n, t, frames, NULL, 2, &failure));
     assert_int_equal(n, 10);
     assert_true(rows[0] == 10 && rows[4] == 14 && rows[5] == 30);
     cox_free(rows);
-    CHECK(cox_extract_rows(&rows, &n, t, frames, "-1", 2, &failure));
+    CHECK(cox_extract_ids(&rows, &n, t, frames, "-1", 2, &failure));
     assert_true(n == 1 && rows[0] == 34);
     cox_free(rows);
-    assert_int_equal(cox_extract_rows(&rows, &n, t, frames, NULL, 9, &failure), COX_EINVAL);
+    assert_int_equal(cox_extract_ids(&rows, &n, t, frames, NULL, 9, &failure), COX_EINVAL);
     assert_non_null(strstr(failure.text, "lanes are 0 to 3"));
-    assert_int_equal(cox_extract_rows(&rows, &n, t, frames, "40", -1, &failure), COX_EINVAL);
+    assert_int_equal(cox_extract_ids(&rows, &n, t, frames, "40", -1, &failure), COX_EINVAL);
     cox_catalog_close(c);
-    cox_traj_destroy(t);
+    cox_follow_close(t);
 }
 
-static struct cox_extract *open_extract(struct cox_traj *t, const char *path, const char *select,
+static struct cox_extract *open_extract(struct cox_follow *t, const char *path, const char *select,
                                         bool superpose)
 {
     const struct cox_extract_options options = {.paths = {path},
@@ -170,6 +170,7 @@ static struct cox_extract *open_extract(struct cox_traj *t, const char *path, co
 static void test_superposed_h5(void **state)
 {
     (void)state;
+    struct cox_follow *f = NULL;
     struct cox_traj *t = NULL;
     struct cox_catalog *c = NULL;
     int64_t frames = 0;
@@ -178,14 +179,15 @@ static void test_superposed_h5(void **state)
     float x[ATOMS][3];
     int32_t number = 0;
     snprintf(path, sizeof path, "%s/out.h5", folder);
-    CHECK(cox_extract_open(&t, &c, &frames, folder, &failure));
-    struct cox_extract *e = open_extract(t, path, NULL, true);
+    CHECK(cox_extract_open(&f, &c, &frames, folder, &failure));
+    struct cox_extract *e = open_extract(f, path, NULL, true);
     for (int64_t r = 5; r < 15; r++)
-        CHECK(cox_extract_row(e, r, r, (double)r, r / 5, &failure));
+        CHECK(cox_extract_frame(e, r, r, (double)r, r / 5, &failure));
     assert_false(cox_file_exists(path));
     CHECK(cox_extract_close(e, &failure));
-    CHECK(cox_traj_read_positions(t, 5, 1, &first[0][0], &failure));
-    cox_traj_destroy(t);
+    const int64_t fifth = 5;
+    CHECK(cox_follow_positions(f, &fifth, 1, &first[0][0], &failure));
+    cox_follow_close(f);
     cox_catalog_close(c);
     CHECK(cox_traj_open_read(&t, path, &failure));
     assert_int_equal(cox_traj_frames(t), 10);
@@ -205,7 +207,7 @@ static void test_superposed_h5(void **state)
 static void test_failures_leave_nothing(void **state)
 {
     (void)state;
-    struct cox_traj *t = NULL;
+    struct cox_follow *t = NULL;
     struct cox_catalog *c = NULL;
     struct cox_extract *e = NULL;
     int64_t frames = 0;
@@ -221,13 +223,13 @@ static void test_failures_leave_nothing(void **state)
     assert_int_equal(cox_extract_create(&e, t, &options, &failure), COX_EINVAL);
     options.select = NULL;
     CHECK(cox_extract_create(&e, t, &options, &failure));
-    assert_int_equal(cox_extract_row(e, 1000, 0, 0, 0, &failure), COX_EINVAL);
+    assert_int_equal(cox_extract_frame(e, 1000, 0, 0, 0, &failure), COX_EINVAL);
     cox_extract_abandon(e);
     options.paths[1] = "x.trr";
     assert_int_equal(cox_extract_create(&e, t, &options, &failure), COX_EINVAL);
     assert_false(cox_file_exists(first));
     assert_false(cox_file_exists(second));
-    cox_traj_destroy(t);
+    cox_follow_close(t);
     cox_catalog_close(c);
     assert_int_equal(cox_extract_open(&t, &c, &frames, "/nowhere", &failure), COX_ENOTFOUND);
     assert_int_equal(cox_extract_open(&t, &c, &frames, COX_SOURCE_DIR, &failure), COX_ENOTFOUND);
@@ -241,7 +243,7 @@ static void test_allocation_failures(void **state)
     snprintf(path, sizeof path, "%s/a.xtc", folder);
     uint64_t before = cox_mem_in_use();
     for (uint64_t n = 1;; n++) {
-        struct cox_traj *t = NULL;
+        struct cox_follow *t = NULL;
         struct cox_catalog *c = NULL;
         struct cox_extract *e = NULL;
         int64_t *rows = NULL;
@@ -252,13 +254,13 @@ static void test_allocation_failures(void **state)
         cox_mem_fail_at(n);
         int rc = cox_extract_open(&t, &c, &frames, folder, NULL);
         if (!rc)
-            rc = cox_extract_rows(&rows, &count, t, frames, "::2", 1, NULL);
+            rc = cox_extract_ids(&rows, &count, t, frames, "::2", 1, NULL);
         if (!rc)
             rc = cox_extract_create(&e, t, &options, NULL);
         cox_mem_fail_at(0);
         cox_free(rows);
         cox_extract_abandon(e);
-        cox_traj_destroy(t);
+        cox_follow_close(t);
         cox_catalog_close(c);
         assert_int_equal(cox_mem_in_use(), before);
         if (!rc)

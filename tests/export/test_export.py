@@ -94,6 +94,39 @@ def test_lineage(run, pdb):
         assert part in message, (words, message)
 
 
+def frame_id(row, files):
+    """As make_run stores it."""
+    segment, place = divmod(row, 5)
+    turn, lane = divmod(segment, 4)
+    return ((turn * 5 + place) * (4 // files) + lane // files) * files + lane % files
+
+
+def test_streaming(run, pdb, files):
+    """The same frames, stored as a streaming run does: mixed, in several files."""
+    stored = sorted(range(60), key=lambda row: frame_id(row, files))
+    assert "60 frames of 10 atoms" in cox("export", run, "--pdb", pdb)
+    assert rows(pdb) == stored
+    cox("export", run, "--pdb", pdb, "--frames", "3:20:4")
+    assert rows(pdb) == stored[3:20:4]
+    cox("export", run, "--pdb", pdb, "--lane", "2", "--frames", ":6")
+    assert rows(pdb) == [10, 11, 12, 13, 14, 30]
+    table = cox("lineage", run, str(frame_id(58, files)), "-o", pdb)
+    assert "unfolded (unfolded.pdb)" in table and "3 segments, 12 frames, 0.0120 ns" in table, table
+    assert f"{frame_id(15, files)}..{frame_id(17, files)} (3)" in table, table
+    assert rows(pdb) == [15, 16, 17, 35, 36, 37, 38, 39, 55, 56, 57, 58]
+    answer = json.loads(cox("lineage", run, "-1", "--json"))
+    assert [s["segment"] for s in answer["segments"]] == [3, 7, 11], answer
+    assert answer["segments"][1]["parent_frame"] == frame_id(17, files)
+    assert answer["segments"][1]["frames"] == 5 and "first_frame" in answer["segments"][1]
+    assert "there is no frame 60" in cox("lineage", run, "60", code=1)
+    if files > 1:
+        one = run + "/frames-1.h5"
+        cox("export", one, "--pdb", pdb)
+        assert rows(pdb) == [row for row in stored if frame_id(row, files) % files == 1]
+        os.rename(one, one + ".away")
+        assert "frames-1.h5': No such file" in cox("export", run, "--pdb", pdb, code=1)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         run, pdb = os.path.join(folder, "run"), os.path.join(folder, "out.pdb")
@@ -101,6 +134,10 @@ def main():
         test_export(run, pdb)
         test_export_errors(run, pdb)
         test_lineage(run, pdb)
+        for files in 1, 2, 4:
+            streaming = f"{run}-{files}"
+            subprocess.run([MAKE_RUN, streaming, str(files)], check=True)
+            test_streaming(streaming, pdb, files)
         left = [name for name in os.listdir(folder) if ".tmp" in name]
         assert not left, left
 
