@@ -136,7 +136,7 @@ static int head(struct cox_str *out, const struct cox_run_status *s, int width)
     add(&l, "%s", cox_run_status_state_name(s->state));
     if (s->state == COX_STATUS_DEAD)
         add(&l, "no process is at work; 'cox resume' goes on");
-    else if (s->text[0])
+    else if (s->text[0] && strcmp(s->text, cox_run_status_state_name(s->state)) != 0)
         add(&l, "%s", s->text);
     lines += end(out, &l, width);
     bar(&b, s);
@@ -382,7 +382,7 @@ void cox_run_status_line(const struct cox_run_status *s, struct cox_str *out)
         add(&l, "%d restarts", s->restarts);
     if (!isnan(s->eta_s) && !cox_run_status_over(s))
         add(&l, "at most %s to go", eta);
-    if (s->text[0])
+    if (s->text[0] && strcmp(s->text, cox_run_status_state_name(s->state)) != 0)
         add(&l, "%s", s->text);
     cox_str_add(out, l.text);
     cox_str_add(out, "\n");
