@@ -2,6 +2,7 @@
 #include "steer/agent.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/rng.h"
 #include "learn/dbscan.h"
 #include "learn/lof.h"
+#include "learn/neighbours.h"
 
 /* One frame of the window. */
 struct candidate {
@@ -32,6 +34,19 @@ struct work {
 int cox_agent_unsteered(const struct cox_settings_agent *settings, int lanes)
 {
     return (int)lround(settings->unsteered * lanes);
+}
+
+void cox_agent_describe(const struct cox_settings_agent *settings, char *text, size_t size)
+{
+    static const char *const methods[] = {
+        [COX_OUTLIERS_NONE] = "state rarity",
+        [COX_OUTLIERS_DBSCAN] = "DBSCAN",
+        [COX_OUTLIERS_LOF] = "LOF",
+        [COX_OUTLIERS_KNN] = "distance to neighbours",
+    };
+    bool aims = settings->objective && settings->explore < 1;
+    snprintf(text, size, "%s%s%s", methods[settings->outliers], aims ? ", " : "",
+             aims ? settings->objective : "");
 }
 
 static int by_novelty(const void *a, const void *b)
@@ -83,6 +98,47 @@ static void rank(const struct cox_agent_input *in, struct candidate *c, int n)
     qsort(c, (size_t)n, sizeof *c, by_score);
 }
 
+/* w->label holds the frames, the most outlying first: the first `high` are the outliers. */
+static void mark_first(struct work *w, int high, struct cox_agent_result *result)
+{
+    for (int i = 0; i < high; i++)
+        w->outlier[w->label[i]] = true;
+    result->outliers = high;
+}
+
+static int by_score_of(const void *a, const void *b, void *user)
+{
+    const float *score = user;
+    const int i = *(const int *)a;
+    const int j = *(const int *)b;
+    if (score[i] != score[j])
+        return score[i] > score[j] ? -1 : 1;
+    return i - j;
+}
+
+/* Novelty is the distance to the k-th neighbour, copies of a frame counted: a density, the same
+ * everywhere in space, where LOF only compares a frame with its neighbours. */
+static int far_from_neighbours(struct work *w, const float *points, int d, struct cox_err *err)
+{
+    int k = w->in->settings->lof_neighbours;
+    struct cox_neighbours *index = NULL;
+    k = k < w->n - 1 ? k : w->n - 1;
+    float *distance = cox_alloc((size_t)w->n, (size_t)k * sizeof *distance);
+    int rc = distance ? cox_neighbours_create(&index, points, w->n, d, err)
+                      : cox_err_set(err, COX_ENOMEM, "out of memory in the agent");
+    if (!rc)
+        rc = cox_neighbours_knn(index, k, distance, NULL, w->in->team, err);
+    for (int i = 0; !rc && i < w->n; i++) {
+        w->score[i] = distance[(size_t)i * (size_t)k + (size_t)k - 1];
+        w->label[i] = i;
+    }
+    if (!rc)
+        qsort_r(w->label, (size_t)w->n, sizeof *w->label, by_score_of, w->score);
+    cox_neighbours_destroy(index);
+    cox_free(distance);
+    return rc;
+}
+
 static int find_outliers(struct work *w, const float *points, int d,
                          struct cox_agent_result *result, struct cox_err *err)
 {
@@ -106,13 +162,12 @@ static int find_outliers(struct work *w, const float *points, int d,
         result->eps = found.eps;
         return COX_OK;
     }
-    /* LOF: label holds the order, most outlying first */
-    int rc =
-        cox_lof(w->score, w->label, NULL, points, w->n, d, a->lof_neighbours, w->in->team, err);
-    for (int i = 0; !rc && i < high; i++)
-        w->outlier[w->label[i]] = true;
+    int rc = a->outliers == COX_OUTLIERS_KNN && w->n > 1
+                 ? far_from_neighbours(w, points, d, err)
+                 : cox_lof(w->score, w->label, NULL, points, w->n, d, a->lof_neighbours,
+                           w->in->team, err);
     if (!rc)
-        result->outliers = high;
+        mark_first(w, high, result);
     return rc;
 }
 

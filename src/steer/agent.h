@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The agent: who is restarted, and from which frames.
  *
- * Candidates are the outliers among the newest `window` frames (DBSCAN or LOF, in latent space or
- * on point distances), or all of them. A candidate's score is explore · (rank of its novelty) + (1
- * − explore) · (rank of its objective), ranks running from 0, the worst, to 1. Novelty is the
- * outlier score; without outlier search it is the rarity of the frame's state. Picks are taken best
- * first, each at least `diversity_A` (distance RMS) from the others of the round, no frame more
- * often than `max_reuse` in the run. Restarted are the least promising of the steered lanes, by the
- * same score of their last frame. */
+ * Candidates are the outliers among the newest `window` frames (DBSCAN, LOF, or those farthest from
+ * their k-th neighbour, in latent space or on point distances), or all of them. A candidate's score
+ * is explore · (rank of its novelty) + (1 − explore) · (rank of its objective), ranks running from
+ * 0, the worst, to 1. Novelty is the outlier score; without outlier search it is the rarity of the
+ * frame's state. Picks are taken best first, each at least `diversity_A` (distance RMS) from the
+ * others of the round, no frame more often than `max_reuse` in the run. Restarted are the least
+ * promising of the steered lanes, by the same score of their last frame. */
 #ifndef COX_STEER_AGENT_H
 #define COX_STEER_AGENT_H
 
@@ -52,6 +52,8 @@ struct cox_agent_result {
  * reuse of the frames it picks, unless they are only offers. Deterministic. */
 int cox_agent_decide(struct cox_agent_result *result, const struct cox_agent_input *input,
                      struct cox_err *err) COX_MUST_CHECK;
+/* For people: "LOF, rmsd_A". */
+void cox_agent_describe(const struct cox_settings_agent *settings, char *text, size_t size);
 /* The lanes that are never touched are the last ones: how many. */
 int cox_agent_unsteered(const struct cox_settings_agent *settings, int lanes);
 

@@ -268,16 +268,6 @@ static int decide(struct cox_coordinator *c, struct round_work *w, struct cox_er
     return COX_OK;
 }
 
-static void describe_agent(const struct cox_coordinator *c, char *text, size_t size)
-{
-    static const char *const methods[] = {"state rarity", "DBSCAN", "LOF"};
-    const struct cox_settings_agent *a = &c->settings->agent;
-    if (a->objective && a->explore < 1)
-        snprintf(text, size, "%s, %s", methods[a->outliers], a->objective);
-    else
-        snprintf(text, size, "%s", methods[a->outliers]);
-}
-
 static int write_event(struct cox_coordinator *c, const struct cox_catalog_round *row,
                        struct cox_err *err)
 {
@@ -308,7 +298,7 @@ static int keep_first_hit(struct cox_coordinator *c, struct cox_err *err)
 static int commit(struct cox_coordinator *c, struct round_work *w, struct cox_err *err)
 {
     char reason[160];
-    describe_agent(c, reason, sizeof reason);
+    cox_agent_describe(&c->settings->agent, reason, sizeof reason);
     c->round++;
     int64_t best = cox_coordinator_best(c, 0);
     double wall = now(c) - w->began;

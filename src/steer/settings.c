@@ -12,7 +12,7 @@ static const char *const coordinations[] = {"sequential", "streaming", NULL};
 static const char *const samplings[] = {"mixed", "newest", "reservoir", NULL};
 static const char *const transports[] = {"auto", "ipc", "tcp", NULL};
 static const char *const executors[] = {"auto", "local", "slurm", NULL};
-static const char *const outlier_methods[] = {"none", "dbscan", "lof", NULL};
+static const char *const outlier_methods[] = {"none", "dbscan", "lof", "knn", NULL};
 static const char *const spaces[] = {"latent", "distances", NULL};
 static const char *const directions[] = {"minimise", "maximise", NULL};
 static const char *const velocities[] = {"redraw", "keep", NULL};
@@ -124,7 +124,7 @@ static const struct cox_config_row agent_rows[] = {
      .help = "restart replicas; false: they all go on (as with control)"},
     {"outliers", COX_CONFIG_ENUM, F(agent, outliers), .initial = "none", .choices = outlier_methods,
      .help = "candidates for restarts: none: every frame, ranked by how rarely its state was seen; "
-             "or only the outliers by DBSCAN or LOF"},
+             "or only the outliers: by DBSCAN, LOF, or knn, the distance to a far neighbour"},
     {"space", COX_CONFIG_ENUM, F(agent, space), .initial = "latent", .choices = spaces,
      .help = "where outliers are looked for: the model's latent space or plain point distances"},
     {"min_samples", COX_CONFIG_INT, F(agent, min_samples), .initial = "10", .minimum = 2,
@@ -134,7 +134,7 @@ static const struct cox_config_row agent_rows[] = {
     {"outliers_max", COX_CONFIG_DOUBLE, F(agent, outliers_max), .initial = "0.10", .minimum = 0,
      .maximum = 1, .help = "largest share of the window that are to be outliers"},
     {"lof_neighbours", COX_CONFIG_INT, F(agent, lof_neighbours), .initial = "20", .minimum = 2,
-     .maximum = 1000, .help = "LOF: neighbours of a frame"},
+     .maximum = 1000, .help = "LOF: neighbours of a frame; knn: which neighbour"},
     {"objective", COX_CONFIG_TEXT, F(agent, objective),
      .help = "observable that ranks the candidates, e.g. rmsd_A; left out: novelty only"},
     {"direction", COX_CONFIG_ENUM, F(agent, direction), .initial = "minimise",

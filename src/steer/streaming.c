@@ -26,17 +26,6 @@
 
 /* ---- setting up ---- */
 
-static void describe_agent(struct cox_streaming *s)
-{
-    static const char *const methods[] = {"state rarity", "DBSCAN", "LOF"};
-    const struct cox_settings_agent *a = &s->settings->agent;
-    if (a->objective && a->explore < 1)
-        snprintf(s->agent_words, sizeof s->agent_words, "%s, %s", methods[a->outliers],
-                 a->objective);
-    else
-        snprintf(s->agent_words, sizeof s->agent_words, "%s", methods[a->outliers]);
-}
-
 static int make_executor(struct cox_streaming *s, struct cox_err *err)
 {
     int kind = s->settings->runtime.executor;
@@ -134,7 +123,7 @@ static int init(struct cox_streaming *s, const struct cox_settings *settings,
         rc = make_executor(s, err);
     if (!rc && !(s->scratch = cox_alloc((size_t)s->system->n_atoms * 3, sizeof *s->scratch)))
         rc = cox_err_set(err, COX_ENOMEM, "out of memory");
-    describe_agent(s);
+    cox_agent_describe(&s->settings->agent, s->agent_words, sizeof s->agent_words);
     return rc;
 }
 

@@ -175,8 +175,8 @@ static void outliers_are_the_only_candidates(void **state)
         w.pairs[i] = 1 + 1e-4f * (float)((i * 37) % N);
     w.pairs[40] = 9; /* two frames far away from all */
     w.pairs[50] = 12;
-    int methods[] = {COX_OUTLIERS_DBSCAN, COX_OUTLIERS_LOF};
-    for (int k = 0; k < 2; k++) {
+    int methods[] = {COX_OUTLIERS_DBSCAN, COX_OUTLIERS_LOF, COX_OUTLIERS_KNN};
+    for (int k = 0; k < 3; k++) {
         w.settings.outliers = methods[k];
         w.settings.outliers_min = 2.0 / N;
         w.settings.outliers_max = 2.0 / N;
@@ -187,6 +187,27 @@ static void outliers_are_the_only_candidates(void **state)
         assert_int_equal(r.picks[0].frame, 40); /* ranked by the objective */
         assert_int_equal(r.picks[1].frame, 50);
     }
+}
+
+/* Many copies of one point, far from all: LOF, which leaves copies out, takes it for an outlier;
+ * the distance to the k-th neighbour does not. */
+static void copies_are_no_outliers(void **state)
+{
+    struct world w;
+    (void)state;
+    build(&w);
+    for (int i = 0; i < N; i++)
+        w.pairs[i] = i < 30 ? 9 : 1 + 1e-2f * (float)((i * 37) % N);
+    w.pairs[77] = 3; /* alone */
+    w.settings.outliers_min = w.settings.outliers_max = 1.5 / N;
+    w.settings.outliers = COX_OUTLIERS_LOF;
+    struct cox_agent_result r = decide(&w);
+    assert_true(r.picks[0].frame < 30);
+    memset(w.reuse, 0, sizeof w.reuse);
+    w.settings.outliers = COX_OUTLIERS_KNN;
+    r = decide(&w);
+    assert_int_equal(r.outliers, 1);
+    assert_int_equal(r.picks[0].frame, 77);
 }
 
 static void only_the_window_counts(void **state)
@@ -254,21 +275,23 @@ static void memory_may_run_out_at_any_point(void **state)
     struct world w;
     (void)state;
     build(&w);
-    w.settings.outliers = COX_OUTLIERS_LOF;
-    int rc = COX_ENOMEM;
-    for (uint64_t n = 1; rc && n < 1000; n++) {
-        struct cox_agent_result result = {.picks = w.picks};
-        struct cox_agent_input input = {
-            .settings = &w.settings, .frames = &w.frames, .lanes = LANES, .last_frame = w.last};
-        struct cox_err err = COX_ERR_INIT;
-        uint64_t before = cox_mem_in_use();
-        cox_mem_fail_at(n);
-        rc = cox_agent_decide(&result, &input, &err);
-        cox_mem_fail_at(0);
-        assert_true(rc == 0 || rc == COX_ENOMEM);
-        assert_int_equal(cox_mem_in_use(), before);
+    for (int method = COX_OUTLIERS_NONE; method <= COX_OUTLIERS_KNN; method++) {
+        w.settings.outliers = method;
+        int rc = COX_ENOMEM;
+        for (uint64_t n = 1; rc && n < 1000; n++) {
+            struct cox_agent_result result = {.picks = w.picks};
+            struct cox_agent_input input = {
+                .settings = &w.settings, .frames = &w.frames, .lanes = LANES, .last_frame = w.last};
+            struct cox_err err = COX_ERR_INIT;
+            uint64_t before = cox_mem_in_use();
+            cox_mem_fail_at(n);
+            rc = cox_agent_decide(&result, &input, &err);
+            cox_mem_fail_at(0);
+            assert_true(rc == 0 || rc == COX_ENOMEM);
+            assert_int_equal(cox_mem_in_use(), before);
+        }
+        assert_int_equal(rc, 0);
     }
-    assert_int_equal(rc, 0);
 }
 
 int main(void)
@@ -281,6 +304,7 @@ int main(void)
         cmocka_unit_test(unsteered_lanes_are_left_alone),
         cmocka_unit_test(exploration_prefers_rare_states),
         cmocka_unit_test(outliers_are_the_only_candidates),
+        cmocka_unit_test(copies_are_no_outliers),
         cmocka_unit_test(only_the_window_counts),
         cmocka_unit_test(random_order_is_seeded_and_stays_among_the_best),
         cmocka_unit_test(urgent_lanes_come_first_and_offers_are_not_counted),
