@@ -4,8 +4,13 @@
  * either side, is told from a new one by how many of its segment there are. */
 #include "steer/worker_aggregate.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -97,6 +102,8 @@ void cox_worker_aggregate_release(struct cox_worker *worker)
     if (!a)
         return;
     cox_traj_destroy(a->traj);
+    if (a->locked)
+        close(a->lock_fd);
     cox_collector_destroy(a->collector);
     cox_frames_deinit(&a->frames);
     cox_free(a->count);
@@ -298,12 +305,43 @@ static int recount(struct aggregator *a, struct cox_err *err)
     return rc;
 }
 
+/* HDF5 gives its own lock up when readers may follow. An aggregator that outlived its coordinator
+ * on a node that nobody reaches writes until it notices the silence: so long its successor waits.
+ */
+static int lock_file(struct aggregator *a, struct cox_err *err)
+{
+    char name[64];
+    char path[PATH_MAX];
+    if (a->locked)
+        return COX_OK;
+    int rc = cox_path_join(path, sizeof path, a->worker->options->directory, "control", err);
+    if (!rc)
+        rc = cox_directory_create(path, err);
+    snprintf(name, sizeof name, "control/frames-%d.lock", a->worker->number);
+    if (!rc)
+        rc = cox_path_join(path, sizeof path, a->worker->options->directory, name, err);
+    if (rc)
+        return rc;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return cox_err_errno(err, "cannot open '%s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(fd);
+        return cox_err_set(err, COX_EEXISTS, "an earlier process still writes '%s'", a->path);
+    } /* a file system without such locks is taken as it is */
+    a->lock_fd = fd;
+    a->locked = true;
+    return COX_OK;
+}
+
 static int open_file(struct aggregator *a, struct cox_err *err)
 {
     const struct cox_worker *w = a->worker;
     struct cox_traj_column columns[COX_COLUMNS_MAX];
     int n = cox_columns(&a->frames, true, columns);
-    int rc;
+    int rc = lock_file(a, err);
+    if (rc)
+        return rc;
     if (cox_file_exists(a->path)) {
         rc = cox_traj_open_append(&a->traj, a->path, err);
     } else {

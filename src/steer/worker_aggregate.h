@@ -17,6 +17,8 @@ struct aggregator {
     struct cox_collector *collector;
     struct cox_traj *traj;
     char path[PATH_MAX];
+    int lock_fd; /* held as long as we may write */
+    bool locked;
     uint64_t system;
     int n_atoms, n_values;
 
