@@ -2,87 +2,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """cox run --submit on a real Slurm: jobs that are stopped before the run is done put themselves back
 into the queue and go on; those that are cancelled do not. Usage: test_submit.py COX ROOT"""
-import json
 import os
-import sqlite3
-import subprocess
 import sys
-import time
 import unittest
 
 import cluster
+import jobs
+from jobs import rows
 
 COX = os.path.abspath(sys.argv[1])
 HELIX = os.path.join(sys.argv[2], "examples", "helix", "helix.yaml")
 ROUNDS = 6
-SHORT = ["simulation.segment_ps=4", "simulation.frame_ps=0.4", "simulation.replicas=16",
-         "simulation.minimize_steps=50", "simulation.threads=1", "learn.enabled=false",
-         "agent.outliers=none", f"stop.rounds={ROUNDS}",
-         "slurm.nodes=1", "slurm.cores_per_node=1", "slurm.time_minutes=10"]
-
-
-def rows(run, query):
-    path = os.path.join(run, "catalog.db")
-    if not os.path.exists(path):
-        return []
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-        try:
-            return db.execute(query).fetchall()
-        except sqlite3.OperationalError:
-            return []
 
 
 def rounds(run):
     return len(rows(run, "SELECT 1 FROM round"))
 
 
-class Submit(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.slurm = cluster.Cluster(nodes=3, cpus=2)
-        cls.slurm.__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.slurm.__exit__()
-
-    def cox(self, *words, env=None):
-        return subprocess.run([COX, *words], env=env or self.slurm.env, capture_output=True,
-                              text=True, timeout=60, stdin=subprocess.DEVNULL)
-
-    def submit(self, name, *sets):
-        run = os.path.join(self.slurm.dir, name)
-        words = [w for s in (*SHORT, *sets) for w in ("--set", s)]
-        done = self.cox("run", HELIX, "-o", run, "--submit", "--json", *words)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        said = json.loads(done.stdout)
-        self.assertEqual(said["run"], run)
-        return run, said["job"]
-
-    def said(self, run):
-        try:
-            with open(os.path.join(run, "job.log")) as f:
-                return f.read()
-        except FileNotFoundError:
-            return ""
-
-    def wait(self, run, condition, what, timeout=120):
-        began = time.monotonic()
-        try:
-            self.slurm.wait(condition, timeout, what)
-        except TimeoutError as error:
-            jobs = self.slurm.run("scontrol", "show", "job", check=False).stdout
-            self.fail(f"{error}\n{jobs}--- job.log\n{self.said(run)}")
-        print(f"  {what}: {time.monotonic() - began:.1f} s", flush=True)
+class Submit(jobs.Jobs):
+    cox_program, file = COX, HELIX
+    settings = ["simulation.segment_ps=4", "simulation.frame_ps=0.4", "simulation.replicas=16",
+                "simulation.minimize_steps=50", "simulation.threads=1", "learn.enabled=false",
+                "agent.outliers=none", f"stop.rounds={ROUNDS}",
+                "slurm.nodes=1", "slurm.cores_per_node=1", "slurm.time_minutes=10"]
 
     def finish(self, run, job):
-        ends = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-        self.wait(run, lambda: self.slurm.job_state(job) in ends, "the end of the run", 120)
-        self.assertEqual(self.slurm.job_state(job), "COMPLETED", self.said(run))
-        self.assertIn("the run is done", self.said(run))
+        summary = super().finish(run, job)
+        self.assertEqual(summary["rounds"], ROUNDS)
         self.assertEqual(rounds(run), ROUNDS)
-        with open(os.path.join(run, "summary.json")) as f:
-            self.assertEqual(json.load(f)["rounds"], ROUNDS)
 
     def test_a_job_that_must_stop_comes_back_and_completes(self):
         run, job = self.submit("it's 100% \"fine\" \\ here.run")
