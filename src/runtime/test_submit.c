@@ -60,7 +60,8 @@ static void test_options(void **state)
            "\n#SBATCH --output=\"/home/me/fold.run/job.log\"\n", "\n#SBATCH --open-mode=append\n",
            "\n#SBATCH --nodes=2\n", "\n#SBATCH --exclusive\n", "\n#SBATCH --time=90:00\n",
            "\n#SBATCH --no-kill\n", "\n#SBATCH --requeue\n", "\n#SBATCH --signal=B:TERM@60\n",
-           "!--partition", "!--account", "!--cpus-per-task", "\nsets=()\n", "\nrequeue=yes");
+           "!#SBATCH --partition", "!#SBATCH --account", "!#SBATCH --cpus-per-task", "\nsets=()\n",
+           "\nrequeue=yes");
     static const char *const extra[] = {"--qos=long", "--constraint=\"a&b\""};
     static const char *const set[] = {"seed=2", "title=it's"};
     s.partition = "main,big";
@@ -73,7 +74,7 @@ static void test_options(void **state)
     s.n_set = 2;
     s.requeue = false;
     EXPECT(&s, "\n#SBATCH --partition=\"main,big\"\n", "\n#SBATCH --account=\"chem\"\n",
-           "\n#SBATCH --cpus-per-task=16\n", "\n#SBATCH --time=1:30\n", "!--exclusive",
+           "\n#SBATCH --cpus-per-task=16\n", "\n#SBATCH --time=1:30\n", "!#SBATCH --exclusive",
            "\n#SBATCH --no-requeue\n", "\n#SBATCH --signal=B:TERM@22\n", "\n#SBATCH --qos=long\n",
            "\n#SBATCH --constraint=\"a&b\"\n", "sets=(--set 'seed=2' --set 'title=it'\\''s')\n",
            "\nrequeue= #");
