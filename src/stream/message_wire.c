@@ -277,13 +277,11 @@ int cox_message_unpack(struct cox_message **out, const void *bytes, size_t lengt
     size_t used = 0;
     msgpack_unpack_return got = msgpack_unpack_next(&box, bytes, length, &used);
     struct cox_message *m = NULL;
-    if (got == MSGPACK_UNPACK_NOMEM_ERROR)
-        rc = cox_err_set(err, COX_ENOMEM, "message: out of memory");
-    else if (got != MSGPACK_UNPACK_SUCCESS || used != length)
+    if (got != MSGPACK_UNPACK_NOMEM_ERROR && (got != MSGPACK_UNPACK_SUCCESS || used != length))
         rc = cox_err_set(err, COX_EFORMAT, "message: not MessagePack");
-    else if (box.data.type != MSGPACK_OBJECT_MAP)
+    else if (got == MSGPACK_UNPACK_SUCCESS && box.data.type != MSGPACK_OBJECT_MAP)
         rc = cox_err_set(err, COX_EFORMAT, "message: not a map");
-    else if (!(m = cox_message_create(NULL)))
+    else if (got == MSGPACK_UNPACK_NOMEM_ERROR || !(m = cox_message_create(NULL)))
         rc = cox_err_set(err, COX_ENOMEM, "message: out of memory");
     else
         rc = read_map(m, &box.data, 1, err);
