@@ -256,6 +256,8 @@ int cox_streaming_open(struct cox_streaming *s, const struct cox_catalog_segment
 /* `has_state`: its simulation holds the exact state at the end of the newest one. */
 int cox_streaming_next(struct cox_streaming *s, int lane, bool has_state,
                        struct cox_err *err) COX_MUST_CHECK;
+/* Whether the lane has a pick that can be begun at; `row`, when given, gets where it comes from. */
+bool cox_streaming_good_pick(struct cox_streaming *s, int lane, struct cox_catalog_segment *row);
 /* One entry of an `assign` or a `welcome`. */
 int cox_streaming_assignment(struct cox_streaming *s, int64_t segment, struct cox_message *to,
                              struct cox_err *err) COX_MUST_CHECK;

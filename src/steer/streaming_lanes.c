@@ -144,13 +144,14 @@ static int close_by_guess(struct cox_streaming *s, struct cox_catalog_segment *r
     return cox_streaming_close(s, row, err);
 }
 
-/* Earlier segments of a lane whose last frames were on their way when their worker died, and which
- * will not be simulated again: they have what is stored. */
-static int give_up_before(struct cox_streaming *s, int lane, int64_t before, struct cox_err *err)
+/* Segments of a lane, from `from` to the one before `before`, whose last frames were on their way
+ * when their worker died, and which will not be simulated again: they have what is stored. */
+static int give_up(struct cox_streaming *s, int lane, int64_t from, int64_t before,
+                   struct cox_err *err)
 {
     struct stream_lane *l = &s->lane[lane];
     int rc = COX_OK;
-    for (int64_t id = l->unsettled; !rc && id >= 0 && id < before; id = s->segment[id].next) {
+    for (int64_t id = from; !rc && id >= 0 && id < before; id = s->segment[id].next) {
         const struct stream_segment *g = &s->segment[id];
         struct cox_catalog_segment row;
         if (g->settled || (g->closed && (g->guessed || g->seen >= g->frames)))
@@ -165,6 +166,11 @@ static int give_up_before(struct cox_streaming *s, int lane, int64_t before, str
     if (l->old.id < before)
         l->old.id = -1;
     return rc;
+}
+
+static int give_up_before(struct cox_streaming *s, int lane, int64_t before, struct cox_err *err)
+{
+    return give_up(s, lane, s->lane[lane].unsettled, before, err);
 }
 
 /* ---- ended ---- */
@@ -185,6 +191,9 @@ static int close_as_told(struct cox_streaming *s, const struct cox_message *item
     row->cut = !row->blown && cox_message_int(item, "cut", 0) != 0;
     if (row->n_frames < 0 || row->n_frames > INT32_MAX)
         row->n_frames = 0;
+    /* cut while it was simulated again after a crash: an earlier attempt had been further */
+    if (row->cut && row->n_frames < s->segment[row->id].seen)
+        row->n_frames = s->segment[row->id].seen;
     if (row->blown) {
         snprintf(row->reason, sizeof row->reason, "%s", cox_message_text(item, "reason", ""));
         cox_streaming_trouble(s, "lane %d, segment %lld blew up (%s); restarted", row->lane,
@@ -243,6 +252,10 @@ static int ended_lane(struct cox_streaming *s, struct stream_worker *w,
     int64_t next = rc ? -1 : rejoin(s, id);
     if (rc || next < 0)
         return rc;
+    if (next != s->segment[id].next) /* what lies between is not simulated again */
+        rc = give_up(s, (int)lane, s->segment[id].next, next, err);
+    if (rc)
+        return rc;
     l->sent = next;
     return cox_streaming_assignment(s, next, cox_message_push(answer, "lanes"), err);
 }
@@ -269,12 +282,12 @@ static int start_now(struct cox_streaming *s, int lane, struct cox_err *err)
     struct stream_worker *w = &s->worker[l->worker];
     bool busy = l->segment < 0 || s->segment[l->segment].closed || l->old.id >= 0 || !w->up ||
                 w->hello || s->phase != STREAM_RUNNING;
-    if (busy)
+    if (busy || !cox_streaming_good_pick(s, lane, NULL))
         return COX_OK; /* it is taken when the segment ends */
     struct cox_catalog_segment old = l->row;
     int rc = cox_streaming_next(s, lane, true, err);
-    if (rc || s->segment[l->segment].continued)
-        return rc; /* cannot be: there is a pick */
+    if (rc)
+        return rc;
     l->old = old;
     l->sent = l->segment;
     struct cox_message *m = cox_message_create("assign");

@@ -142,8 +142,8 @@ static int read_frame(struct cox_streaming *s, int64_t frame, struct cox_err *er
     return rc;
 }
 
-/* Whether the lane has a pick that can be begun at; where it comes from is read, not believed. */
-static bool good_pick(struct cox_streaming *s, int lane, struct cox_catalog_segment *row)
+/* Where the pick comes from is read, not believed. */
+bool cox_streaming_good_pick(struct cox_streaming *s, int lane, struct cox_catalog_segment *row)
 {
     struct stream_pick *p = &s->lane[lane].pick;
     struct cox_err problem = COX_ERR_INIT;
@@ -156,9 +156,12 @@ static bool good_pick(struct cox_streaming *s, int lane, struct cox_catalog_segm
     if (rc)
         cox_streaming_trouble(s, "the agent's pick for lane %d cannot be read: %s", lane,
                               problem.text);
-    p->there = !rc && segment >= 0 && segment < row->id && !cox_streaming_poisoned(s, p->frame, -1);
-    row->parent_segment = p->there ? segment : -1;
-    row->parent_frame = p->there ? p->frame : -1;
+    p->there =
+        !rc && segment >= 0 && segment < s->n_segments && !cox_streaming_poisoned(s, p->frame, -1);
+    if (row && p->there) {
+        row->parent_segment = segment;
+        row->parent_frame = p->frame;
+    }
     return p->there;
 }
 
@@ -206,7 +209,7 @@ int cox_streaming_next(struct cox_streaming *s, int lane, bool has_state, struct
     snprintf(row.engine, sizeof row.engine, "%s", s->engine);
     if (!before) {
         row.start = good_start(s, lane % s->n_starts);
-    } else if (good_pick(s, lane, &row)) {
+    } else if (cox_streaming_good_pick(s, lane, &row)) {
         rc = take_pick(s, lane, err);
     } else if (has_state) {
         row.parent_segment = before->id;

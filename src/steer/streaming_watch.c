@@ -300,7 +300,8 @@ int cox_streaming_reconcile(struct cox_streaming *s, struct cox_err *err)
     int rc = COX_OK;
     for (int64_t id = 0; !rc && id < s->n_segments; id++) {
         struct stream_segment *g = &s->segment[id];
-        if (!g->closed || !g->guessed || g->frames == g->seen)
+        /* more than its worker told: it was cut while it was simulated again after a crash */
+        if (!g->closed || !(g->guessed || g->seen > g->frames) || g->frames == g->seen)
             continue;
         struct stream_op *op = cox_streaming_op(s, STREAM_OP_UPDATE_SEGMENT, err);
         if (!op)

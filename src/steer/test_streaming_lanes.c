@@ -291,6 +291,17 @@ static void a_stop_ends_segments_and_a_resume_continues_them(void **state)
     assert_int_equal(b->s.lane[0].row.parent_segment, 0);
 }
 
+/* An attempt before had stored more of it than the one that is cut has repeated. */
+static void what_is_stored_counts_when_a_repetition_is_cut(void **state)
+{
+    struct bench *b = *state;
+    welcome(b, NULL, NULL);
+    store(b, 0, 3);
+    welcome(b, NULL, NULL);
+    ended(b, 0, 1, "cut");
+    assert_int_equal(b->s.segment[0].frames, 3);
+}
+
 static void a_lane_that_blew_up_begins_anew(void **state)
 {
     struct bench *b = *state;
@@ -339,6 +350,7 @@ int main(void)
         TEST(a_checkpoint_is_gone_on_from),
         TEST(without_a_checkpoint_the_segment_begins_again_or_is_lost),
         TEST(a_stop_ends_segments_and_a_resume_continues_them),
+        TEST(what_is_stored_counts_when_a_repetition_is_cut),
         TEST(a_lane_that_blew_up_begins_anew),
         TEST(what_crashes_twice_is_set_aside),
         TEST(nobody_ends_what_is_not_his),

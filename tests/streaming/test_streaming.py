@@ -135,7 +135,7 @@ class Streaming(unittest.TestCase):
                                               "where status = 'cut'")[0][0], 8)
 
     def test_nobody_steers_a_control(self):
-        done = cox(*self.words("stop.rounds=5", "control=true")[1:])
+        done = cox(*self.words("stop.rounds=5", "stop.simulated_ns=1e6", "control=true")[1:])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_sound()
         self.assertEqual(rows(self.run_dir, "select count(*) from pick")[0][0], 0)
