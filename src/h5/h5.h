@@ -50,10 +50,12 @@ int cox_h5_written_now(const char *path, bool *written, struct cox_err *err) COX
 struct cox_h5_state {
     unsigned flags; /* 0: closed in order (or of a format that has none) */
     bool wrong_end;
+    int64_t
+        missing; /* bytes that the file should have and has not: cut off, or the disk was full */
 };
 int cox_h5_look(struct cox_h5_state *out, const char *path, struct cox_err *err) COX_MUST_CHECK;
-/* Mends it, without opening the file. `before` can be given back to cox_h5_unmend while nothing
- * else has changed the file. */
+/* Mends it for a look into the file, without opening it. `before` can be given back to
+ * cox_h5_unmend while nothing else has changed the file. */
 #define COX_H5_SUPERBLOCK 48
 int cox_h5_mend(const char *path, unsigned char before[COX_H5_SUPERBLOCK],
                 struct cox_err *err) COX_MUST_CHECK;

@@ -133,8 +133,11 @@ static int examine(struct cox_h5_state *out, unsigned char *b, const char *path,
     if (fstat(fd, &st))
         return cox_err_errno(err, "cannot look at '%s'", path);
     out->flags = b[AT_FLAGS];
-    out->wrong_end = read_u64(b + AT_END) > (uint64_t)st.st_size ||
-                     (out->flags && read_u64(b + AT_END) < (uint64_t)st.st_size);
+    const uint64_t end = read_u64(b + AT_END);
+    if (end > (uint64_t)INT64_MAX)
+        return cox_err_set(err, COX_EFORMAT, "'%s' is damaged: its end lies nowhere", path);
+    out->missing = (int64_t)end > st.st_size ? (int64_t)end - st.st_size : 0;
+    out->wrong_end = out->missing || (out->flags && (int64_t)end < st.st_size);
     return COX_OK;
 }
 
@@ -151,8 +154,11 @@ int cox_h5_look(struct cox_h5_state *out, const char *path, struct cox_err *err)
 
 /* What `h5clear -s --increment=0` does, in one write, so that there is no moment at which the file
  * cannot be opened: takes the status flags away and tells the true end of the file, beyond which
- * HDF5 would put new data. The end is wrong after a kill, and when the disk was full. */
-static int mend_superblock(const struct cox_h5 *file, unsigned char *before, struct cox_err *err)
+ * HDF5 would put new data. The end is wrong after a kill, and when the disk was full: then there
+ * may be places beyond it that the file already speaks of, and a writer has it extended (`extend`).
+ */
+static int mend_superblock(const struct cox_h5 *file, unsigned char *before, bool extend,
+                           struct cox_err *err)
 {
     unsigned char b[SUPERBLOCK_SIZE];
     struct cox_h5_state state;
@@ -165,6 +171,11 @@ static int mend_superblock(const struct cox_h5 *file, unsigned char *before, str
     if (fstat(file->fd, &st))
         return cox_err_errno(err, "cannot look at '%s'", file->path);
     b[AT_FLAGS] = 0;
+    if (extend && state.missing) {
+        st.st_size += state.missing;
+        if (ftruncate(file->fd, st.st_size))
+            return cox_err_errno(err, "cannot mend '%s'", file->path);
+    }
     for (int i = 0; i < 8; i++)
         b[AT_END + i] = (unsigned char)((uint64_t)st.st_size >> 8 * i);
     const uint32_t sum = superblock_checksum(b);
@@ -183,7 +194,7 @@ int cox_h5_mend(const char *path, unsigned char before[COX_H5_SUPERBLOCK], struc
         return rc;
     rc = lock_for_writing(file, err);
     if (!rc)
-        rc = mend_superblock(file, before, err);
+        rc = mend_superblock(file, before, false, err);
     cox_h5_unlock(file, false);
     cox_free(file);
     return rc;
@@ -212,7 +223,7 @@ void cox_h5_unlock(struct cox_h5 *file, bool failed)
         return;
     /* HDF5 that could not write all may yet have told of it */
     if (failed)
-        (void)!mend_superblock(file, NULL, NULL);
+        (void)!mend_superblock(file, NULL, true, NULL);
     /* gives back what was reserved and not used */
     if (file->reserved && !fstat(file->fd, &st))
         (void)!ftruncate(file->fd, st.st_size);
@@ -226,7 +237,7 @@ static int open_for_writing(struct cox_h5 *file, unsigned flags, struct cox_err 
 {
     int rc = lock_for_writing(file, err);
     if (!rc)
-        rc = mend_superblock(file, NULL, err);
+        rc = mend_superblock(file, NULL, true, err);
     return rc ? rc : cox_h5_open_id(file, true, H5F_ACC_RDWR | flags, err);
 }
 

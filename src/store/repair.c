@@ -111,7 +111,7 @@ static int only_look(struct cox_repair *out, const char *path, struct cox_err *e
 }
 
 /* Mends the superblock, looks, and takes that back when the file turns out to be damaged. */
-static int mend(struct cox_repair *out, const char *path, struct cox_err *err)
+static int mend(struct cox_repair *out, const char *path, bool missing, struct cox_err *err)
 {
     unsigned char before[COX_H5_SUPERBLOCK];
     struct cox_err why = COX_ERR_INIT;
@@ -130,7 +130,9 @@ static int mend(struct cox_repair *out, const char *path, struct cox_err *err)
         return COX_OK;
     }
     struct cox_traj *t = NULL;
-    if (out->voids) /* as every resume opens it; closing cuts */
+    if (missing) /* that was for the look; as a writer needs it: */
+        rc = cox_h5_unmend(path, before, err);
+    if (!rc && (out->voids || missing)) /* as every resume opens it; closing cuts */
         rc = cox_traj_open_append(&t, path, err);
     if (!rc)
         rc = cox_traj_close(t, err);
@@ -163,7 +165,7 @@ int cox_repair_file(struct cox_repair *out, const char *path, bool look, struct 
         return cox_err_set(err, rc, "%s", why.text);
     out->flags = state.flags;
     out->wrong_end = state.wrong_end;
-    rc = look ? only_look(out, path, err) : mend(out, path, err);
+    rc = look ? only_look(out, path, err) : mend(out, path, state.missing > 0, err);
     if (rc == COX_EEXISTS) { /* a writer came in between */
         out->state = COX_REPAIR_WRITTEN;
         rc = COX_OK;

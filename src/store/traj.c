@@ -185,6 +185,40 @@ static int describe(struct cox_traj *t, struct cox_err *err)
     return rc;
 }
 
+static int refuse_cut_off(struct cox_traj *t, struct cox_err *err)
+{
+    int64_t stored = 0;
+    int rc = cox_traj_stored(t, &stored, err);
+    if (!rc && stored < t->frames)
+        rc =
+            cox_err_set(err, COX_EFORMAT,
+                        "'%s' tells of %lld frames, of which only the first %lld are in it: was it "
+                        "cut off?",
+                        t->path, (long long)t->frames, (long long)stored);
+    return rc;
+}
+
+/* A file that is shorter than it should be: because the disk was full, and nothing that counts is
+ * missing; or else it is refused, unchanged. */
+static int check_end(const char *path, struct cox_err *err)
+{
+    unsigned char before[COX_H5_SUPERBLOCK];
+    struct cox_h5_state state;
+    struct cox_traj *t = NULL;
+    int rc = cox_h5_look(&state, path, err);
+    if (rc || !state.missing)
+        return rc;
+    rc = cox_h5_mend(path, before, err);
+    if (rc)
+        return rc;
+    rc = cox_traj_open_read(&t, path, err);
+    if (!rc)
+        rc = refuse_cut_off(t, err);
+    cox_traj_destroy(t);
+    int failed = cox_h5_unmend(path, before, rc ? NULL : err);
+    return rc ? rc : failed;
+}
+
 int cox_traj_open_append(struct cox_traj **out, const char *path, struct cox_err *err)
 {
     struct cox_traj *t = NULL;
@@ -193,9 +227,13 @@ int cox_traj_open_append(struct cox_traj **out, const char *path, struct cox_err
     if (rc)
         return rc;
     t->writes = true;
-    rc = cox_h5_open_append(&t->h5, path, err);
+    rc = check_end(path, err);
+    if (!rc)
+        rc = cox_h5_open_append(&t->h5, path, err);
     if (!rc)
         rc = describe(t, err);
+    if (!rc)
+        rc = refuse_cut_off(t, err);
     if (rc) {
         cox_traj_destroy(t);
         return rc;

@@ -61,7 +61,8 @@ struct cox_traj_block {
 /* A new file at its final path; refuses an existing one. */
 int cox_traj_create(struct cox_traj **out, const char *path, const struct cox_system *system,
                     const struct cox_traj_options *options, struct cox_err *err) COX_MUST_CHECK;
-/* Goes on with a file, also after its writer was killed. COX_EEXISTS: another process writes it. */
+/* Goes on with a file, also after its writer was killed. COX_EEXISTS: another process writes it;
+ * COX_EFORMAT: it was cut off (a copy, say) or is damaged. */
 int cox_traj_open_append(struct cox_traj **out, const char *path,
                          struct cox_err *err) COX_MUST_CHECK;
 /* A snapshot for reading. A file that some process is writing may be opened too: rows are those
