@@ -209,13 +209,12 @@ static void test_stop_asks_then_forces(void **state)
     snprintf(log, sizeof log, "%s/stop.log", folder);
     int64_t handle =
         start("trap 'exit 7' INT TERM; echo ready; while :; do sleep 0.1; done", 1, log, NULL);
-    while (true) { /* until its trap is set */
+    for (bool set = false; !set;) { /* its trap */
         char *text = NULL;
         size_t length = 0;
-        if (!cox_file_read(&text, &length, log, 1000, NULL) && length)
-            break;
-        stays_quiet(0.02);
+        set = !cox_file_read(&text, &length, log, 1000, NULL) && length;
         cox_free(text);
+        stays_quiet(0.02);
     }
     cox_executor_stop(executor, handle, false);
     cox_executor_stop(executor, handle, false); /* asking twice is not forcing */

@@ -30,7 +30,7 @@ class Streaming(jobs.Jobs):
                 "learn.filters=[8]", "learn.strides=[1]", "learn.dense=16", "learn.latent=3",
                 "learn.max_samples=400", "streaming.train_first_frames=200",
                 "streaming.train_after_frames=400", "agent.window=1000", "agent.outliers=none",
-                "stop.target.rmsd_A=0.001", "stop.simulated_ns=2",
+                "stop.target.rmsd_A=0.001", "stop.simulated_ns=1",
                 "slurm.nodes=3", "slurm.cores_per_node=2", "slurm.time_minutes=10"]
 
     def some_segments(self, run, more=16):
@@ -44,7 +44,7 @@ class Streaming(jobs.Jobs):
 
     def test_a_node_dies(self):
         run, job = self.submit("node.run")
-        self.some_segments(run, 48)
+        self.some_segments(run, 40)
         hosts = {h for h, in rows(run, "SELECT host FROM attempt")}
         self.assertEqual(hosts, {"n1", "n2", "n3"})
         self.slurm.kill_node("n3", noticed=True)
@@ -52,14 +52,14 @@ class Streaming(jobs.Jobs):
         self.assertEqual(self.said(run).count(", start "), 1)
         lost = rows(run, "SELECT task, end, reason FROM attempt WHERE reason LIKE '%lost%'")
         self.assertTrue(lost, rows(run, "SELECT * FROM attempt"))
-        self.assertGreaterEqual(summary["simulated_ns"], 2 - 1e-6)
+        self.assertGreaterEqual(summary["simulated_ns"], 1 - 1e-6)
         self.assert_sound(run)
         self.slurm.start_node("n3")
         self.slurm.wait(self.slurm.all_idle, 30, "n3 to come back")
 
     def test_the_allocation_ends_early(self):
         run, job = self.submit("early.run")
-        self.some_segments(run, 48)
+        self.some_segments(run, 40)
         self.slurm.run("scancel", "--signal=TERM", "--batch", job)
         self.wait(run, lambda: "back into the queue" in self.said(run), "the job's return")
         self.assert_sound(run)
@@ -69,7 +69,7 @@ class Streaming(jobs.Jobs):
 
     def first_node_dies(self, name, orphans):
         run, job = self.submit(name, "slurm.nodes=2")
-        self.some_segments(run, 48)
+        self.some_segments(run, 40)
         before = coordinators(run)
         self.assertEqual(len(before), 1)
         self.slurm.kill_node("n1", orphans=orphans, noticed=True)
