@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc)
 RUN ?= examples/chignolin/fold.run
 BUILD := build/release
 
-.PHONY: help deps deps-test build demo test test-asan test-tsan install lint tidy format bench clean
+.PHONY: help deps deps-test build demo test test-asan test-tsan test-tsan-streams install lint tidy format bench clean
 
 help:
 	@echo "make demo      fold a small protein: packages if missing, build, then about two minutes"
@@ -44,6 +44,12 @@ test-asan test-tsan: test-%: deps-test
 	@cmake --preset $* -DCOX_TESTS=ON >/dev/null
 	@cmake --build build/$* -j $(JOBS)
 	@ctest --test-dir build/$* --output-on-failure -j $(JOBS) -L 'unit|fuzz' -LE slow
+
+# What has threads of its own and talks to other processes.
+test-tsan-streams: deps-test
+	@cmake --preset tsan -DCOX_TESTS=ON >/dev/null
+	@cmake --build build/tsan -j $(JOBS) --target tests_stream tests_runtime
+	@ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -R '^(stream|runtime)\.' -L unit -E kill_tasks
 
 install: deps
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) \

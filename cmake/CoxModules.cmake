@@ -35,11 +35,13 @@ endif()
 function(cox_module_tests module)
   file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${module}/test_*.c
        ${PROJECT_SOURCE_DIR}/src/${module}/*/test_*.c)
+  add_custom_target(tests_${module}) # all of one module's
   foreach(source IN LISTS tests)
     get_filename_component(name ${source} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
     set(program test_${module}_${name})
     add_executable(${program} ${source})
+    add_dependencies(tests_${module} ${program})
     target_link_libraries(${program} PRIVATE cox_${module} PkgConfig::CMOCKA)
     target_compile_definitions(${program} PRIVATE COX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     add_test(NAME ${module}.${name} COMMAND ${program})
