@@ -141,8 +141,7 @@ static int unpack(struct cox_lanes_state *s, const char *bytes, size_t length, c
         return cox_err_set(err, COX_EFORMAT, "'%s' is damaged, or of another kind of machine",
                            path);
     size_t left = length - sizeof head;
-    if (head.n < 1 || head.n > LANES_MAX || head.lane_bytes < 1 ||
-        (size_t)head.lane_bytes > left ||
+    if (head.n < 1 || head.n > LANES_MAX || head.lane_bytes < 1 || (size_t)head.lane_bytes > left ||
         left != (size_t)head.n * (sizeof *s->mark + (size_t)head.lane_bytes))
         return cox_err_set(err, COX_EFORMAT, "'%s' has sizes that do not fit", path);
     int rc = cox_lanes_state_init(s, (int)head.n, (size_t)head.lane_bytes, err);
