@@ -352,6 +352,19 @@ out:
     return rc;
 }
 
+/* Whether the chunk that holds a row lies within the file. */
+static bool chunk_is_there(hid_t set, int64_t row, const hsize_t *chunk, int64_t bytes_of_file)
+{
+    const hsize_t place[COX_H5_MAX_RANK] = {(hsize_t)row - (hsize_t)row % chunk[0]};
+    unsigned mask = 0;
+    haddr_t address = HADDR_UNDEF;
+    hsize_t bytes = 0;
+    return H5Dget_chunk_info_by_coord(set, place, &mask, &address, &bytes) >= 0 &&
+           address != HADDR_UNDEF && bytes && address + bytes <= (haddr_t)bytes_of_file;
+}
+
+/* Chunks are put at the end of the file one after the other, so that those which are missing are
+ * the last ones: bisection, for HDF5 1.10 walks through all chunks to find one. */
 int cox_h5_rows_stored(struct cox_h5 *file, const char *name, int64_t rows, int64_t *n,
                        struct cox_err *err)
 {
@@ -373,19 +386,19 @@ int cox_h5_rows_stored(struct cox_h5 *file, const char *name, int64_t rows, int6
                 H5Pget_chunk(dcpl, rank, chunk) != rank || !chunk[0]))
         rc = cox_err_set(err, COX_EFORMAT, "%s: '%s' does not hold %lld rows in chunks", file->path,
                          name, (long long)rows);
-    for (int64_t at = 0; !rc && *n == at && at < rows; at += (int64_t)chunk[0]) {
-        const hsize_t place[COX_H5_MAX_RANK] = {(hsize_t)at};
-        unsigned mask = 0;
-        haddr_t address = HADDR_UNDEF;
-        hsize_t bytes = 0;
-        const bool there = H5Dget_chunk_info_by_coord(set, place, &mask, &address, &bytes) >= 0 &&
-                           address != HADDR_UNDEF && bytes &&
-                           address + bytes <= (haddr_t)st.st_size;
-        if (there)
-            *n = at + (int64_t)chunk[0] < rows ? at + (int64_t)chunk[0] : rows;
+    H5Pclose(dcpl);
+    int64_t high = rows; /* the first row that is missing is at or before it */
+    if (!rc && rows && chunk_is_there(set, rows - 1, chunk, st.st_size))
+        *n = rows;
+    while (!rc && *n < high) {
+        const int64_t middle = *n + (high - *n) / 2;
+        const int64_t first = middle - middle % (int64_t)chunk[0];
+        if (!chunk_is_there(set, middle, chunk, st.st_size))
+            high = first > *n ? first : *n;
+        else
+            *n = first + (int64_t)chunk[0] < high ? first + (int64_t)chunk[0] : high;
     }
     H5Eclear2(H5E_DEFAULT);
-    H5Pclose(dcpl);
     H5Dclose(set);
 out:
     cox_h5_leave();

@@ -89,7 +89,7 @@ int64_t cox_traj_frames(const struct cox_traj *traj);
 /* Rows that some datasets have beyond the frames: void, left by a killed writer. */
 int64_t cox_traj_voids(const struct cox_traj *traj);
 /* How many frames, from the first, are really in the file: less than cox_traj_frames when it was
- * cut off, say while being copied. Looks at every chunk; reads none. */
+ * cut off, say while being copied. Looks where the chunks are; reads none. */
 int cox_traj_stored(struct cox_traj *traj, int64_t *frames, struct cox_err *err) COX_MUST_CHECK;
 int cox_traj_atoms(const struct cox_traj *traj);
 /* How many rows fill the chunk under way: blocks that end with a chunk are stored most cheaply. */
