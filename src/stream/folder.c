@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,28 +53,58 @@ int cox_folder_create(char folder[COX_FOLDER_SIZE], const char *place, struct co
 
 void cox_folder_remove(const char *folder)
 {
-    char path[COX_FOLDER_SIZE + sizeof "/" COX_SOCKET_NAME];
-    snprintf(path, sizeof path, "%s/%s", folder, COX_SOCKET_NAME);
-    (void)unlink(path);
+    DIR *directory = opendir(folder);
+    struct stat st;
+    struct dirent *entry;
+    while (directory && (entry = readdir(directory))) /* those of killed processes, too */
+        if (!fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+            S_ISSOCK(st.st_mode))
+            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory)
+        closedir(directory);
     (void)rmdir(folder);
 }
 
-/* Nobody accepts connections on this old socket of ours. */
-static int is_dead(const char *folder)
+static bool is_old(const struct stat *st)
+{
+    return st->st_uid == geteuid() && time(NULL) - st->st_mtime >= OLD_S;
+}
+
+/* Nobody accepts connections on this socket. */
+static bool is_dead(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat st;
-    int n = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", folder, COX_SOCKET_NAME);
-    if (n < 0 || (size_t)n >= sizeof address.sun_path || lstat(address.sun_path, &st) ||
-        !S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || time(NULL) - st.st_mtime < OLD_S)
-        return 0;
+    int n = snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof address.sun_path)
+        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return 0;
-    int dead =
+        return false;
+    bool dead =
         connect(fd, (const struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED;
     close(fd);
     return dead;
+}
+
+/* An old folder of ours with nothing in it but old sockets that nobody listens to. */
+static bool is_left(const char *folder)
+{
+    struct stat st;
+    DIR *directory =
+        lstat(folder, &st) || !S_ISDIR(st.st_mode) || !is_old(&st) ? NULL : opendir(folder);
+    struct dirent *entry;
+    bool left = directory != NULL;
+    while (left && (entry = readdir(directory))) {
+        char path[COX_FOLDER_SIZE + 64];
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        int n = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        left = n > 0 && (size_t)n < sizeof path && !lstat(path, &st) && S_ISSOCK(st.st_mode) &&
+               is_old(&st) && is_dead(path);
+    }
+    if (directory)
+        closedir(directory);
+    return left;
 }
 
 void cox_folder_sweep(const char *place)
@@ -87,7 +119,7 @@ void cox_folder_sweep(const char *place)
             strlen(entry->d_name) != sizeof PREFIX - 1 + SUFFIX)
             continue;
         int n = snprintf(folder, sizeof folder, "%s/%s", place, entry->d_name);
-        if (n > 0 && (size_t)n < sizeof folder && is_dead(folder))
+        if (n > 0 && (size_t)n < sizeof folder && is_left(folder))
             cox_folder_remove(folder);
     }
     closedir(directory);

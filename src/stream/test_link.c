@@ -290,28 +290,38 @@ static void a_place_that_will_not_do_is_passed_over(void **state)
 static void what_killed_ones_left_is_swept(void **state)
 {
     (void)state;
-    char left[128], alive[128];
+    static const char *const names[] = {"cox-dead00", "cox-alive0", "cox-files0",
+                                        "cox-empty0", "cox-young0", "another"};
+    char path[6][128];
     struct stat st;
-    for (int i = 0; i < 2; i++) {
-        char *path = i ? alive : left;
-        snprintf(path, sizeof left, "%s/cox-%06d", folder, i);
-        assert_int_equal(mkdir(path, 0700), 0);
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        snprintf(address.sun_path, sizeof address.sun_path, "%.90s/socket", path);
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-        if (i)
-            assert_int_equal(listen(fd, 5), 0);
-        else
-            close(fd);
+    int fd = -1;
+    for (int i = 0; i < 6; i++) {
         struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-        assert_int_equal(utimensat(AT_FDCWD, address.sun_path, old, 0), 0);
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        snprintf(path[i], sizeof path[i], "%s/%s", folder, names[i]);
+        snprintf(address.sun_path, sizeof address.sun_path, "%.90s/agg-0.7", path[i]);
+        assert_int_equal(mkdir(path[i], 0700), 0);
+        if (i != 3) {
+            fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+            assert_int_equal(utimensat(AT_FDCWD, address.sun_path, old, 0), 0);
+        }
+        if (i == 1)
+            assert_int_equal(listen(fd, 5), 0); /* and it stays open */
+        else if (i != 3)
+            close(fd);
+        if (i == 2) {
+            snprintf(address.sun_path, sizeof address.sun_path, "%.90s/file", path[i]);
+            assert_int_equal(cox_file_replace(address.sun_path, "mine", 4, NULL), COX_OK);
+        }
+        if (i != 4)
+            assert_int_equal(utimensat(AT_FDCWD, path[i], old, 0), 0);
     }
     setenv("TMPDIR", folder, 1);
     struct cox_hub *hub;
     assert_int_equal(cox_hub_create(&hub, "ipc", NULL, NULL), COX_OK);
-    assert_int_equal(stat(left, &st), -1);
-    assert_int_equal(stat(alive, &st), 0);
+    for (int i = 0; i < 6; i++) /* the dead and the empty one go, nothing else */
+        assert_int_equal(stat(path[i], &st), i == 0 || i == 3 ? -1 : 0);
     cox_hub_destroy(hub);
     unsetenv("TMPDIR");
 }
