@@ -72,6 +72,12 @@ static void produce(const struct plan *plan, const char *endpoint, const struct 
         die(name, &err);
     double own = cox_clock_process_seconds(), making = 0;
     for (long long i = 0; i < plan->frames; i++) {
+        if (i == 1 && plan->pause_us) { /* the connection is there: from now on it counts */
+            if (cox_producer_drain(p, 60, &err))
+                die(name, &err);
+            own = cox_clock_process_seconds();
+            making = 0;
+        }
         double began = cox_clock_thread_seconds();
         fill(x, plan, number, i);
         making += cox_clock_thread_seconds() - began;
