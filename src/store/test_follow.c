@@ -306,8 +306,9 @@ static void writer(bool compress, uint64_t seed, int out)
     _exit(1);
 }
 
-/* Starts a writer, kills it after `us` microseconds; *safe: what it had acknowledged. */
-static void write_and_kill(bool compress, uint64_t seed, long us, int64_t safe[2])
+/* Starts a writer, kills it `us` microseconds later, or so long after it first acknowledged
+ * something (`begun`); *safe: what it had acknowledged. */
+static void write_and_kill(bool compress, uint64_t seed, long us, bool begun, int64_t safe[2])
 {
     int pipes[2];
     int64_t more[2];
@@ -320,6 +321,8 @@ static void write_and_kill(bool compress, uint64_t seed, long us, int64_t safe[2
         writer(compress, seed, pipes[1]);
     }
     close(pipes[1]);
+    if (begun && read(pipes[0], more, sizeof more) == sizeof more)
+        memcpy(safe, more, sizeof more);
     nap(us);
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
@@ -362,7 +365,7 @@ static void killed_writers(bool compress, int kills)
         child[i] = start_follower(INT64_MAX, &from[i]);
     for (int i = 0; i < kills; i++) {
         draw = draw * 6364136223846793005U + 1442695040888963407U;
-        write_and_kill(compress, draw, 500 + (long)(draw >> 33) % 60000, safe);
+        write_and_kill(compress, draw, 500 + (long)(draw >> 33) % 60000, i % 3 > 0, safe);
         frames = check_dead(safe);
         voids += frames > safe[0] + safe[1];
     }
