@@ -47,7 +47,7 @@ static const char body[] =
     "# on another node looks whether this one is still of the job, and puts the job back when it "
     "is not.\n"
     "# shellcheck disable=SC2016\n"
-    "look='while sleep 10; do\n"
+    "look='while sleep \"${COX_LOOKOUT_S:-10}\"; do\n"
     "    nodes=$(squeue -h -j \"$SLURM_JOB_ID\" -t RUNNING -o %N) && [ -n \"$nodes\" ] || "
     "continue\n"
     "    scontrol show hostnames \"$nodes\" | grep -qxF \"$1\" || exec scontrol requeue "

@@ -68,7 +68,8 @@ class Streaming(jobs.Jobs):
         self.assert_sound(run)
 
     def first_node_dies(self, name, orphans):
-        run, job = self.submit(name, "slurm.nodes=2")
+        self.slurm.env["COX_LOOKOUT_S"] = "1"  # else the orphans may be done before
+        run, job = self.submit(name, "slurm.nodes=2", "stop.simulated_ns=2")
         self.some_segments(run, 40)
         before = coordinators(run)
         self.assertEqual(len(before), 1)
