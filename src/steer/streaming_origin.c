@@ -217,7 +217,7 @@ int cox_streaming_next(struct cox_streaming *s, int lane, bool has_state, struct
     } else {
         rc = from_last_frame(s, lane, &row, err);
     }
-    row.seed = row.continued ? before->seed : cox_lane_seed(s->settings, row.id);
+    row.seed = before && row.continued ? before->seed : cox_lane_seed(s->settings, row.id);
     return rc ? rc : cox_streaming_open(s, &row, err);
 }
 

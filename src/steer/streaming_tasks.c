@@ -385,9 +385,7 @@ void cox_streaming_tell_to_stop(struct cox_streaming *s, struct stream_worker *w
     w->told = true;
     w->told_at = cox_clock_seconds();
     w->status.state = COX_STATUS_TASK_STOPPING;
-    if (!w->up)
-        cox_supervisor_stop(s->supervisor, w->task);
-    else if (cox_streaming_send(s, w->name, cox_message_create("stop"), &problem))
+    if (!w->up || cox_streaming_send(s, w->name, cox_message_create("stop"), &problem))
         cox_supervisor_stop(s->supervisor, w->task);
 }
 
