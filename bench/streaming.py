@@ -58,9 +58,7 @@ def figures(target):
     seconds = dict(catalog.execute(
         "SELECT kind, SUM((ended_s - began_s) * %s) FROM task GROUP BY kind" %
         ("worker" if streaming else "1")))
-    trainings = catalog.execute(
-        "SELECT COUNT(*) FROM task WHERE kind = 'train'" + ("" if streaming else " AND worker = 0")
-    ).fetchone()[0]
+    models = catalog.execute("SELECT COUNT(*) FROM model").fetchone()[0]
     cores = summary["wall_s"] * summary["threads"]
     learning = sum(seconds.get(kind, 0) for kind in ("train", "embed", "agent"))
     return {
@@ -69,7 +67,7 @@ def figures(target):
         "ns_per_hour": summary["simulated_ns"] / summary["wall_s"] * 3600,
         "learning_share": learning / cores,
         "simulating_share": seconds.get("simulate", 0) / cores,
-        "trainings_per_ns": trainings / summary["simulated_ns"],
+        "models_per_ns": models / summary["simulated_ns"],
         "cpu_share": summary["cpu_share"],
         "stream_share": summary.get("stream_share"),
     }
@@ -107,7 +105,7 @@ def one(arguments, epochs):
                     ("coverage", "ns_to_50", "s_to_50", "ns_to_80", "s_to_80", "best_rmsd_A")})
     base = {row["seed"]: row for row in rows if row["arm"] == "F"}
     print(f"\n{epochs} epochs a training, {len(base)} seeds; medians\n")
-    print("| run | learning, share of core time | trainings a ns | simulations an hour, F = 1 | states | "
+    print("| run | learning, share of core time | models a ns | simulations an hour, F = 1 | states | "
           "s to 50 % | s to 80 % |")
     print("|---|---|---|---|---|---|---|")
     result = {"epochs": epochs, "rows": rows, "ratio": {}}
@@ -117,7 +115,7 @@ def one(arguments, epochs):
         result["ratio"][arm] = ratios
         print("| %s | %.0f %% | %.2f | %.2f (%s) | %.0f %% | %s | %s |" % (
             arm, 100 * median([row["learning_share"] for row in mine]),
-            median([row["trainings_per_ns"] for row in mine]), median(ratios),
+            median([row["models_per_ns"] for row in mine]), median(ratios),
             ", ".join("%.2f" % r for r in ratios), 100 * median([row["coverage"] for row in mine]),
             show(median([row["s_to_50"] for row in mine]), "%.0f"),
             show(median([row["s_to_80"] for row in mine]), "%.0f")))

@@ -3,6 +3,7 @@
  * timelines one above the other on a common axis. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "report/html.h"
@@ -83,8 +84,11 @@ void cox_comparison_machine(struct cox_str *page, const struct cox_comparison *c
             left_out++;
             continue;
         }
-        snprintf(title, sizeof title, "%s: %s", c->arms[a].name,
-                 c->arms[a].run.streaming ? "streaming" : "sequential");
+        const char *kind = c->arms[a].run.streaming ? "streaming" : "sequential";
+        if (strstr(c->arms[a].name, kind))
+            snprintf(title, sizeof title, "%s", c->arms[a].name);
+        else
+            snprintf(title, sizeof title, "%s: %s", c->arms[a].name, kind);
         cox_figure_timeline_span(page, &c->arms[a].run, title, 0, end);
         shown++;
     }
