@@ -212,6 +212,32 @@ static int reload_models(struct cox_streaming *s, struct cox_err *err)
     return rc;
 }
 
+/* Attempts that a coordinator before us saw fail, and those that ended with it. */
+static int reload_attempts(struct cox_streaming *s, struct cox_err *err)
+{
+    struct cox_catalog_attempt *rows = NULL;
+    int64_t n = 0;
+    int rc = cox_catalog_attempts(s->record.catalog, &rows, &n, err);
+    s->earlier_attempts = (int)n;
+    for (int64_t i = 0; !rc && i < n; i++) {
+        s->restarts += !strcmp(rows[i].end, "failed");
+        if (!isnan(rows[i].ended_s))
+            continue;
+        struct stream_op *op = cox_streaming_op(s, STREAM_OP_END_ATTEMPT, err);
+        if (!op) {
+            rc = COX_ENOMEM;
+            break;
+        }
+        op->row.attempt = rows[i];
+        op->row.attempt.ended_s = cox_streaming_now(s);
+        snprintf(op->row.attempt.end, sizeof op->row.attempt.end, "orphaned");
+        snprintf(op->row.attempt.reason, sizeof op->row.attempt.reason,
+                 "its coordinator died before it");
+    }
+    cox_free(rows);
+    return rc;
+}
+
 static int reload_counts(struct cox_streaming *s, struct cox_err *err)
 {
     struct cox_catalog_pick *picks = NULL;
@@ -245,6 +271,10 @@ static int reload(struct cox_streaming *s, struct cox_err *err)
         rc = reload_models(s, err);
     if (!rc)
         rc = reload_counts(s, err);
+    if (!rc)
+        rc = reload_attempts(s, err);
+    if (!rc)
+        rc = cox_streaming_commit(s, err);
     if (!rc)
         rc = cox_streaming_watch(s, err);
     if (!rc)

@@ -163,8 +163,7 @@ static void fill_figures(struct cox_streaming *s)
     t->first_hit_ns = s->first_hit_ns;
     t->arrived = cox_streaming_arrived(s, 1);
     t->states = s->states > 0 ? s->states : -1;
-    t->restarts = s->attempts + s->earlier_attempts - s->n_workers;
-    t->restarts = t->restarts > 0 ? t->restarts : 0;
+    t->restarts = s->restarts;
     t->poisoned = 0;
     for (int64_t i = 0; i < s->n_poisons; i++)
         t->poisoned += s->poison[i].set_aside;

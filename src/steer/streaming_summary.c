@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "steer/streaming.h"
 
@@ -66,8 +67,7 @@ static void fill(struct cox_streaming *s, struct cox_steer_outcome *o)
     o->states = s->states > 0 ? s->states : 0;
     o->blown = s->blown;
     o->stream_share = cox_streaming_stream_share(s);
-    o->restarts = s->attempts + s->earlier_attempts - s->n_workers;
-    o->restarts = o->restarts > 0 ? o->restarts : 0;
+    o->restarts = s->restarts;
     o->models = (int)s->models;
     o->segments = s->closed;
     /* of processes on other machines nothing is known here */
@@ -129,6 +129,8 @@ static int write_json(struct cox_streaming *s, const struct cox_steer_outcome *o
     int rc = cox_record_path(&s->record, "summary.json", path, err);
     if (rc)
         return rc;
+    if (!s->supervisor && cox_file_exists(path))
+        return COX_OK; /* it was over already: the figures of the session that ended it stand */
     struct cox_json *j = cox_json_object();
     cox_clock_utc(utc, sizeof utc);
     cox_json_set_text(j, "title", s->settings->title);

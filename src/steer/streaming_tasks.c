@@ -173,7 +173,6 @@ int cox_streaming_tasks_start(struct cox_streaming *s, struct cox_err *err)
         rc = cox_catalog_next_epoch(s->record.catalog, &epoch, err);
     if (!rc)
         rc = cox_supervisor_create(&s->supervisor, s->executor, epoch, err);
-    s->earlier_attempts = (int)(epoch - 1);
     /* those that store first: simulations need them */
     for (int i = s->n_workers - 1; !rc && i >= 0; i--)
         rc = add_task(s, &s->worker[i], err);

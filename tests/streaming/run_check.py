@@ -69,6 +69,7 @@ def problems(run):
             wrong.append("segment %d comes from a later one" % s)
     if picks > restarts:
         wrong.append("%d picks, but %d restarts" % (picks, restarts))
+    wrong += ["attempt %d of %s has no end" % a[:2] for a in attempts if not a[2]]
     if [a[0] for a in attempts] != sorted({a[0] for a in attempts}):
         wrong.append("epochs are not unique")
     return wrong

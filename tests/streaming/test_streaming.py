@@ -85,6 +85,8 @@ class Streaming(unittest.TestCase):
         done = cox("resume", self.run_dir, "-q")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(stored(self.run_dir)), frames)
+        with open(os.path.join(self.run_dir, "summary.json")) as file:
+            self.assertEqual(json.load(file), summary)
 
     def test_interrupted_it_goes_on(self):
         process = subprocess.Popen(self.words("stop.simulated_ns=600"), stdout=subprocess.PIPE,
