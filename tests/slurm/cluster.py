@@ -19,7 +19,8 @@ import tempfile
 import time
 
 SKIP = 77
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+LIBC = ctypes.CDLL(None)
 NEEDED = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "salloc", "scontrol", "squeue", "scancel")
 
 # cred_expire: how long a requeued job waits before it may start again, 120 s if not said
@@ -115,7 +116,8 @@ class Cluster:
 
     def __enter__(self):
         began = time.monotonic()
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans become ours to reap
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans become ours to reap
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that __exit__ is called
         self.dir = tempfile.mkdtemp(prefix="cox-slurm-")
         os.chmod(self.dir, 0o755)  # a job's user must get through
         try:
@@ -163,7 +165,12 @@ class Cluster:
     def _daemon(self, key, *argv):
         with open(os.path.join(self.dir, key + ".log"), "ab") as log:
             self.daemons[key] = subprocess.Popen(argv, env=self.env, stdin=subprocess.DEVNULL,
-                                                 stdout=log, stderr=log, start_new_session=True)
+                                                 stdout=log, stderr=log, start_new_session=True,
+                                                 preexec_fn=self._die_with_us)
+
+    @staticmethod
+    def _die_with_us():
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
     def __exit__(self, *_):
         for name in self.names:
