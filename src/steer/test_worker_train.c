@@ -92,21 +92,31 @@ static void a_trainer_waits_trains_pauses_and_goes_on_after_a_crash(void **state
     int64_t again = steps_of("models/model-0001.e2.h5");
     assert_in_range(again - steps, 2, 2 * 8); /* two epochs of some 45 maps in batches of 8 */
     stop(&w);
+    close_world(&w);
+}
 
-    /* a model that cannot be read: trouble, and a new beginning under a new number */
-    path_in(leftover, "models/model-0001.e2.h5");
-    assert_int_equal(cox_file_replace(leftover, "?", 1, NULL), 0);
+/* A model that cannot be read: trouble, and a new beginning under a new number. */
+static void a_trainer_begins_anew_where_its_model_is_damaged(void **state)
+{
+    struct world w;
+    char path[PATH_MAX];
+    (void)state;
+    open_world(&w, TINY "epochs_first: 7, epochs: 2}\n"
+                        "streaming: {train_first_frames: 40, heartbeat_s: 0.05}");
+    path_in(path, "models/model-0001.e2.h5");
+    assert_int_equal(cox_file_replace(path, "?", 1, NULL), 0);
+    write_frames(&w, 20);
     start(&w, "train", "train-0");
     must_hear(&w, "hello");
-    welcome = cox_message_create("welcome");
+    struct cox_message *welcome = cox_message_create("welcome");
     cox_message_set_int(welcome, "model", 1);
     cox_message_set_text(welcome, "path", "models/model-0001.e2.h5");
     tell(&w, welcome);
     grant(&w, 1);
     must_hear(&w, "trouble");
-    m = must_hear(&w, "published");
-    assert_string_equal(cox_message_text(m, "path", ""), "models/model-0002.e3.h5");
-    assert_int_equal(cox_message_int(m, "epochs", 0), 300);
+    const struct cox_message *m = must_hear(&w, "published");
+    assert_string_equal(cox_message_text(m, "path", ""), "models/model-0002.e1.h5");
+    assert_int_equal(cox_message_int(m, "epochs", 0), 7);
     stop(&w);
     close_world(&w);
 }
@@ -150,6 +160,7 @@ static void a_worse_model_is_not_published(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_trainer_waits_trains_pauses_and_goes_on_after_a_crash),
+    cmocka_unit_test(a_trainer_begins_anew_where_its_model_is_damaged),
     cmocka_unit_test(a_worse_model_is_not_published),
 };
 TESTING_LEARN_MAIN(tests)
