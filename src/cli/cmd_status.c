@@ -38,10 +38,11 @@ static void measure(struct screen *screen)
 /* Rows that the last picture takes now: a window that became narrower has wrapped its lines. */
 static int rows_drawn(const struct screen *screen)
 {
+    const int width = screen->width > 1 ? screen->width : 1;
     int rows = 0, letters = 0;
     for (const char *t = cox_str_text(&screen->drawn); *t; t++) {
         if (*t == '\n') {
-            rows += letters > screen->width ? (letters + screen->width - 1) / screen->width : 1;
+            rows += letters > width ? (letters + width - 1) / width : 1;
             letters = 0;
         } else {
             letters += ((unsigned char)*t & 0xc0) != 0x80;
