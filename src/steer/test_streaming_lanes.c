@@ -30,7 +30,7 @@ struct bench {
     struct cox_settings settings;
     struct cox_system system;
     float x[ATOMS * 3];
-    float *start[1];
+    float *start[2];
 };
 
 static void open_bench(struct bench *b)
@@ -51,7 +51,7 @@ static void open_bench(struct bench *b)
     s->steps_per_frame = 10;
     s->frames_per_segment = FRAMES;
     s->n_starts = 1;
-    b->start[0] = b->x;
+    b->start[0] = b->start[1] = b->x;
     s->start = b->start;
     s->best = s->first_hit_ns = NAN;
     s->frames.objective = s->frames.rmsd = -1;
@@ -332,6 +332,29 @@ static void what_crashes_twice_is_set_aside(void **state)
     cox_free(rows);
 }
 
+static void a_start_that_crashes_its_worker_twice_is_left(void **state)
+{
+    struct bench *b = *state;
+    struct cox_streaming *s = &b->s;
+    struct cox_err err = COX_ERR_INIT;
+    struct cox_catalog_start row = {.id = 1};
+    assert_int_equal(cox_catalog_add_start(s->record.catalog, &row, &err), 0);
+    s->n_starts = 2;
+    assert_int_equal(welcome(b, NULL, NULL).segment, 0);
+    store(b, 1, STREAM_YOUNG); /* the other lane is past its first frames: not suspected */
+    assert_int_equal(cox_streaming_blame_worker(s, &s->worker[0], "SIGSEGV", &err), 0);
+    assert_int_equal(welcome(b, NULL, NULL).segment, 0); /* once is no proof */
+    assert_int_equal(cox_streaming_blame_worker(s, &s->worker[0], "SIGSEGV", &err), 0);
+    struct given g = welcome(b, NULL, NULL);
+    assert_int_equal(g.segment, 2);
+    assert_string_equal(g.kind, "start");
+    assert_string_equal(status_of(b, 0), "lost");
+    assert_true(cox_streaming_poisoned(s, -1, 0));
+    assert_false(cox_streaming_poisoned(s, -1, 1));
+    assert_int_equal(s->lane[0].row.start, 1);
+    assert_string_equal(status_of(b, 1), "running");
+}
+
 static void nobody_ends_what_is_not_his(void **state)
 {
     struct bench *b = *state;
@@ -353,6 +376,7 @@ int main(void)
         TEST(what_is_stored_counts_when_a_repetition_is_cut),
         TEST(a_lane_that_blew_up_begins_anew),
         TEST(what_crashes_twice_is_set_aside),
+        TEST(a_start_that_crashes_its_worker_twice_is_left),
         TEST(nobody_ends_what_is_not_his),
 #undef TEST
     };
