@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Checkpoints of a simulation worker's lanes: RUN/lanes/sim-W.eE.state, one file per worker and
- * attempt (epoch E), replaced whole. A file holds the exact state of every lane at one moment, right
- * after a frame, when all frames up to it are stored; from there an attempt after a crash gives the same frames again.
- * Numbers are in the byte order of the machine that wrote them; a checksum covers all. */
+ * attempt (epoch E), replaced whole. A file holds the exact state of every lane at one moment,
+ * right after a frame, when all frames up to it are stored; from there an attempt after a crash
+ * gives the same frames again. Numbers are in the byte order of the machine that wrote them; a
+ * checksum covers all. */
 #ifndef COX_STEER_LANES_STATE_H
 #define COX_STEER_LANES_STATE_H
 
