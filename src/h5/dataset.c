@@ -285,7 +285,7 @@ static int write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type ty
         hid_t memory;
         first = first < 0 ? dims[0] : first;
         to_hsize(rank, dims, size);
-        size[0] = (hsize_t)(first + n);
+        size[0] = (hsize_t)first + (hsize_t)n;
         if (first + n > dims[0] && H5Dset_extent(set, size) < 0) {
             rc = cox_h5_fail(file, "extend", name, err);
         } else {

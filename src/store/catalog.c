@@ -18,6 +18,10 @@
 #define BUSY_MS 10000
 #define APPLICATION_ID 1131374675 /* "CoxS" */
 
+static const char update_segment[] =
+    "UPDATE segment SET temperature_K=?2, engine=?3, steps=?4, timestep_fs=?5, first_frame=?6, "
+    "n_frames=?7, status=?8, reason=?9, best_objective=?10 WHERE id=?1";
+
 static const char *const statements[] = {
 #define X(name, sql) sql,
     CATALOG_STATEMENTS(X)

@@ -34,9 +34,7 @@
       "SELECT * FROM segment WHERE first_frame <= ?1 AND ?1 < first_frame + n_frames")       \
     X(FRAMES, "SELECT coalesce(max(first_frame + n_frames), sum(n_frames), 0) FROM segment") \
     X(NEXT_SEGMENT, "SELECT coalesce(max(id) + 1, 0) FROM segment")                          \
-    X(UPDATE_SEGMENT,                                                                        \
-      "UPDATE segment SET temperature_K=?2, engine=?3, steps=?4, timestep_fs=?5, "           \
-      "first_frame=?6, n_frames=?7, status=?8, reason=?9, best_objective=?10 WHERE id=?1")   \
+    X(UPDATE_SEGMENT, update_segment)                                                        \
     X(LANE_SEGMENT, "SELECT max(id) FROM segment WHERE lane = ?")                            \
     X(ADD_ATTEMPT, "INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?)")                           \
     X(END_ATTEMPT,                                                                           \

@@ -247,7 +247,7 @@ static void limits(bool compress)
 {
     signal(SIGXFSZ, SIG_IGN);
     for (int i = 0; i < 6; i++)
-        limited(compress, (rlim_t)(120000 + 17777 * i));
+        limited(compress, 120000 + 17777 * (rlim_t)i);
     print_message("%d failures, %d within HDF5\n", failures, inside);
     fflush(stdout);
 }

@@ -128,6 +128,15 @@ struct seen {
     double lag_sum, lag_max;
 };
 
+static bool is_frame(const float (*x)[3], int file, int64_t row)
+{
+    for (int a = 0; a < ATOMS; a++)
+        for (int k = 0; k < 3; k++)
+            if (x[a][k] != coordinate(file, row, a, k))
+                return false;
+    return true;
+}
+
 /* Counts those frames of which a number is not what it must be. n <= BLOCK. */
 static int verify(struct cox_follow *f, const int64_t *ids, int64_t n, struct seen *seen,
                   bool new_ones, struct cox_err *err)
@@ -146,9 +155,9 @@ static int verify(struct cox_follow *f, const int64_t *ids, int64_t n, struct se
     const double now = cox_clock_seconds();
     for (int64_t i = 0; !rc && i < n; i++) {
         fill(&want, (int)(ids[i] % files), ids[i] / files, 1);
-        if (memcmp(want.x[0], got.x[i], sizeof want.x[0]) || want.step[0] != got.step[i] ||
-            want.segment[0] != got.segment[i] || want.index[0] != got.index[i] ||
-            want.rmsd[0] != got.rmsd[i] || !(got.time[i] > 0))
+        if (!is_frame((const float(*)[3])got.x[i], (int)(ids[i] % files), ids[i] / files) ||
+            want.step[0] != got.step[i] || want.segment[0] != got.segment[i] ||
+            want.index[0] != got.index[i] || want.rmsd[0] != got.rmsd[i] || !(got.time[i] > 0))
             seen->bad++;
         const double lag = now - got.time[i];
         if (new_ones) {
