@@ -76,7 +76,7 @@ class Jobs(unittest.TestCase):
 
     def finish(self, run, job):
         ends = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-        self.wait(run, lambda: self.slurm.job_state(job) in ends, "the end of the run")
+        self.wait(run, lambda: self.slurm.job_state(job) in ends, "the end of the run", 240)
         self.assertEqual(self.slurm.job_state(job), "COMPLETED", self.logs(run))
         self.assertIn("the run is done", self.said(run))
         with open(os.path.join(run, "summary.json")) as f:
