@@ -61,8 +61,9 @@ static int by_arrival(const void *a, const void *b, void *user)
 {
     const struct arrival *files = user;
     const int64_t i = *(const int64_t *)a, j = *(const int64_t *)b;
-    const double x = ((double)(i / files->files) + 0.5) / (double)files->rows[i % files->files];
-    const double y = ((double)(j / files->files) + 0.5) / (double)files->rows[j % files->files];
+    const int64_t row_i = i / files->files, row_j = j / files->files;
+    const double x = ((double)row_i + 0.5) / (double)files->rows[i % files->files];
+    const double y = ((double)row_j + 0.5) / (double)files->rows[j % files->files];
     if (x != y)
         return x < y ? -1 : 1;
     return (i > j) - (i < j);
