@@ -172,7 +172,7 @@ static const struct cox_config_row streaming_rows[] = {
     {"aggregators", COX_CONFIG_INT, F(streaming, aggregators), .initial = "1", .minimum = 1,
      .maximum = 1000, .help = "processes that store frames, each in a file of its own"},
     {"window_frames", COX_CONFIG_INT, F(streaming, window_frames), .initial = "64", .minimum = 1,
-     .maximum = 65536,
+     .maximum = 1024,
      .help = "frames of one simulation process on their way; it waits when so many are not stored"},
     {"train_first_frames", COX_CONFIG_INT, F(streaming, train_first_frames), .minimum = 2,
      .maximum = 1e8,
@@ -194,10 +194,10 @@ static const struct cox_config_row streaming_rows[] = {
      .maximum = 1000000,
      .help = "how often one process is started again before it is given up; ten minutes of life "
              "give all back"},
-    {"checkpoint_s", COX_CONFIG_DOUBLE, F(streaming, checkpoint_s), .unit = "s", .initial = "10",
+    {"checkpoint_s", COX_CONFIG_DOUBLE, F(streaming, checkpoint_s), .unit = "s", .initial = "0",
      .minimum = 0, .maximum = 86400,
-     .help = "time between two checkpoints of a simulation; what was simulated since is repeated "
-             "after a crash"},
+     .help = "least time between two checkpoints of a simulation, which is what its crash costs; "
+             "0: one as soon as its frames are stored"},
     {"compress", COX_CONFIG_BOOL, F(streaming, compress), .initial = "true",
      .help = "compress the frames files (blosc-zstd, where HDF5 has it)"},
     {"transport", COX_CONFIG_ENUM, F(streaming, transport), .initial = "auto",

@@ -176,6 +176,22 @@ static void tell_to_end(int number)
     told_to_end = 1;
 }
 
+/* Nothing new came for long: whose fault is it? */
+static void complain(const struct cox_follow *f, int64_t frames)
+{
+    struct cox_follow *fresh = NULL;
+    struct cox_err err = COX_ERR_INIT;
+    int64_t n = 0;
+    if (cox_follow_check(f, &err))
+        fprintf(stderr, "follower: nothing new for long: %s\n", err.text);
+    if (!cox_follow_open(&fresh, folder, &err) && !cox_follow_refresh(fresh, &n, &err))
+        fprintf(stderr, "follower: %lld frames; one that opens the files anew sees %lld\n",
+                (long long)frames, (long long)n);
+    else
+        fprintf(stderr, "follower: %s\n", err.text);
+    cox_follow_close(fresh);
+}
+
 /* Follows until `frames` were seen, or it is told to end and has seen all; looking at old ones now
  * and then; 0 when all was well. */
 static int follower(int64_t frames, int out)
@@ -203,11 +219,13 @@ static int follower(int64_t frames, int out)
             rc = verify(f, &old, 1, &seen, false, &err);
         if (n)
             changed = cox_clock_seconds();
-        if (!n && (told_to_end || cox_clock_seconds() - changed > 30))
+        if (!n && (told_to_end || cox_clock_seconds() - changed > 200)) /* disks may be very busy */
             break;
         if (!n)
             nap(500);
     }
+    if (!rc && !told_to_end && seen.frames != frames)
+        complain(f, seen.frames);
     if (rc)
         fprintf(stderr, "follower: %s\n", err.text);
     if (write(out, &seen, sizeof seen) != sizeof seen)

@@ -115,7 +115,7 @@ class Faults(unittest.TestCase):
         jump("+0")
         began = time.monotonic()
         self.start(os.path.join(self.folder, "a.run"), "stop.simulated_ns=1e6",
-                   "stop.wall_minutes=5", "streaming.silence_s=5", LD_PRELOAD=FAKETIME,
+                   "stop.wall_minutes=5", LD_PRELOAD=FAKETIME,
                    FAKETIME_TIMESTAMP_FILE=stamp, FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1",
                    DONT_FAKE_MONOTONIC="1", FAKETIME_FORCE_MONOTONIC_FIX="0")
         for to in ("+1d", "-365d", "+2h"):
