@@ -77,7 +77,7 @@ class Streaming(unittest.TestCase):
                                             "where ended_s is null")[0][0], 0)
         with open(os.path.join(self.run_dir, "status.json")) as file:
             self.assertEqual(json.load(file)["state"], "done")
-        for private in ("control",):
+        for private in ("", "control"):
             mode = os.stat(os.path.join(self.run_dir, private)).st_mode & 0o777
             self.assertEqual(mode & 0o077, 0, "%s is open to others: %o" % (private, mode))
         # it is over: to resume it does nothing
