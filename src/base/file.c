@@ -190,6 +190,15 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
     return remove(path);
 }
 
+int cox_directory_create_private(const char *path, struct cox_err *err)
+{
+    bool there = cox_file_is_directory(path);
+    int rc = cox_directory_create(path, err);
+    if (!rc && !there && chmod(path, 0700))
+        rc = cox_err_errno(err, "cannot make '%s' private", path);
+    return rc;
+}
+
 int cox_directory_remove(const char *path, struct cox_err *err)
 {
     if (!cox_file_exists(path))

@@ -27,6 +27,8 @@ bool cox_file_exists(const char *path);
 bool cox_file_is_directory(const char *path);
 /* Creates the directory and its parents; an existing one is fine. */
 int cox_directory_create(const char *path, struct cox_err *err) COX_MUST_CHECK;
+/* The same, but a last folder that had to be made is its user's alone (mode 0700). */
+int cox_directory_create_private(const char *path, struct cox_err *err) COX_MUST_CHECK;
 /* Removes a directory with all that is in it; a missing one is fine. */
 int cox_directory_remove(const char *path, struct cox_err *err) COX_MUST_CHECK;
 /* "dir/name"; status COX_EINVAL if it does not fit. */

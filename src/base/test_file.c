@@ -130,6 +130,14 @@ static void directories_come_and_go(void **state)
     assert_int_equal(cox_directory_create(at("x/y//z/"), NULL), COX_OK);
     assert_true(cox_file_is_directory(at("x/y/z")));
     assert_int_equal(cox_directory_create(at("x/y/z"), NULL), COX_OK);
+    struct stat st;
+    assert_int_equal(cox_directory_create_private(at("x/own"), NULL), COX_OK);
+    assert_int_equal(stat(at("x/own"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(chmod(at("x/own"), 0750), 0); /* one that is there keeps its mode */
+    assert_int_equal(cox_directory_create_private(at("x/own"), NULL), COX_OK);
+    assert_int_equal(stat(at("x/own"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
     assert_int_equal(cox_file_replace(at("x/y/f"), "1", 1, NULL), COX_OK);
     assert_false(cox_file_is_directory(at("x/y/f")));
     struct cox_err err = COX_ERR_INIT;

@@ -40,7 +40,7 @@ int cox_submit_run(const char *file, const char *directory, const struct cox_set
     char program[PATH_MAX], whole_file[PATH_MAX], run[PATH_MAX], from[PATH_MAX];
     char job[COX_SUBMIT_JOB_SIZE];
     struct cox_err err = COX_ERR_INIT;
-    int rc = cox_directory_create(directory, &err);
+    int rc = cox_directory_create_private(directory, &err);
     if (!rc && !realpath("/proc/self/exe", program))
         rc = cox_err_errno(&err, "cannot find this program");
     if (!rc && !realpath(file, whole_file))

@@ -362,7 +362,7 @@ int cox_submit_job(char *job, const struct cox_submit *submit, struct cox_err *e
     cox_str_init(&text, SCRIPT_MAX);
     int rc = cox_submit_script(&text, submit, err);
     if (!rc)
-        rc = cox_directory_create(submit->directory, err);
+        rc = cox_directory_create_private(submit->directory, err);
     if (!rc)
         rc = cox_path_join(path, sizeof path, submit->directory, "job.sh", err);
     if (!rc)

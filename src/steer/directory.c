@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -121,20 +120,19 @@ int cox_run_directory_create(const struct cox_settings *settings, const char *di
 {
     struct cox_settings inside = *settings;
     char path[PATH_MAX];
-    bool fresh = !cox_file_is_directory(directory);
     int rc = cox_path_join(path, sizeof path, directory, "catalog.db", err);
     if (!rc && cox_file_exists(path))
         return cox_err_set(err, COX_EEXISTS,
                            "'%s' already holds a run; go on with it by 'cox resume %s', or give "
                            "another directory with -o",
                            directory, directory);
+    /* results are their owner's until he shares them; a folder that was there keeps its mode */
+    if (!rc)
+        rc = cox_directory_create_private(directory, err);
     if (!rc)
         rc = cox_path_join(path, sizeof path, directory, "models", err);
     if (!rc)
         rc = cox_directory_create(path, err);
-    /* results are their owner's until he shares them; a folder that was there keeps its mode */
-    if (!rc && fresh && chmod(directory, 0700))
-        rc = cox_err_errno(err, "cannot make '%s' private", directory);
     /* left by a run that died before its catalog was made */
     if (!rc)
         rc = cox_path_join(path, sizeof path, directory, "frames-0.h5", err);
