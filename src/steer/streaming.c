@@ -3,6 +3,7 @@
  * for anything else. A turn takes what is there, decides, commits, and only then answers. */
 #include "steer/streaming.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,15 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "steer/coordination.h"
 #include "steer/coordinator.h"
 #include "steer/lane.h"
 #include "steer/starts.h"
+#include "store/follow.h"
+#include "store/repair.h"
 
 #define TICK_S 0.5       /* longest wait: the interrupt flag and the stops are looked at */
 #define MESSAGES 256     /* of one turn */
@@ -432,6 +436,22 @@ static int settle_all(struct cox_streaming *s, struct cox_err *err)
     return rc;
 }
 
+/* An aggregator that was killed when all was stored leaves marks that other readers stumble over.
+ */
+static void close_files(const struct cox_streaming *s)
+{
+    for (int m = 0; m < s->settings->streaming.aggregators; m++) {
+        char path[PATH_MAX];
+        struct cox_repair repair;
+        struct cox_err why = COX_ERR_INIT;
+        if (cox_follow_path(s->whole_directory, m, path, sizeof path, &why) ||
+            !cox_file_exists(path))
+            continue;
+        if (cox_repair_file(&repair, path, false, &why))
+            cox_log(COX_LOG_WARN, "%s", why.text);
+    }
+}
+
 static int finish(struct cox_streaming *s, int rc, struct cox_steer_outcome *outcome,
                   struct cox_err *err)
 {
@@ -448,6 +468,7 @@ static int finish(struct cox_streaming *s, int rc, struct cox_steer_outcome *out
             snprintf(s->why, sizeof s->why, "%.190s", err->text);
     }
     s->phase = STREAM_OVER;
+    close_files(s);
     struct cox_json *j = cox_json_object();
     cox_json_set_text(j, "status", rc ? (rc == COX_ECANCELLED ? "interrupted" : "failed") : "done");
     cox_json_set_text(j, "why", s->why);
