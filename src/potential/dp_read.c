@@ -240,7 +240,7 @@ static int read_types(struct reading *r, const struct cox_yaml_node *descriptor,
         if (s->kind != COX_YAML_SCALAR || cox_parse_int(s->text, &slots) || slots < 0 ||
             slots > 100000)
             return bad(r, "sel holds something else than numbers of neighbours");
-        m->sel[m->n_types++] = (int)slots;
+        m->descriptor[0].sel[m->n_types++] = (int)slots;
     }
     if (!is_null(names) && names->n != m->n_types)
         return cox_err_set(r->err, COX_EFORMAT, "'%s': %d names for %d types", r->path, names->n,
@@ -269,7 +269,8 @@ static int read_exclusions(struct reading *r, const struct cox_yaml_node *descri
                    type[i] >= 0 && type[i] < m->n_types;
         if (!good)
             return bad(r, "exclude_types must list pairs of types");
-        m->exclude[type[0]][type[1]] = m->exclude[type[1]][type[0]] = true;
+        m->descriptor[0].exclude[type[0]][type[1]] = m->descriptor[0].exclude[type[1]][type[0]] =
+            true;
     }
     return COX_OK;
 }
@@ -283,23 +284,26 @@ static int read_descriptor(struct reading *r, const struct cox_yaml_node *model)
         return unsupported(r, "descriptor", type);
     if (number(d, "env_protection") > 0)
         return unsupported(r, "env_protection", text(d, "env_protection", ""));
-    m->rcut = number(d, "rcut");
-    m->rcut_smth = number(d, "rcut_smth");
-    m->axis = (int)number(d, "axis_neuron");
-    m->one_side = truth(d, "type_one_side");
+    m->descriptor[0].rcut = number(d, "rcut");
+    m->descriptor[0].rcut_smth = number(d, "rcut_smth");
+    m->descriptor[0].axis = (int)number(d, "axis_neuron");
+    m->descriptor[0].one_side = truth(d, "type_one_side");
     int rc = read_types(r, d, model);
     if (!rc)
         rc = read_exclusions(r, d);
     if (!rc)
-        rc = read_statistics(r, d, "davg", m->davg);
+        rc = read_statistics(r, d, "davg", m->descriptor[0].davg);
     if (!rc)
-        rc = read_statistics(r, d, "dstd", m->dstd);
+        rc = read_statistics(r, d, "dstd", m->descriptor[0].dstd);
     if (!rc)
         rc = read_nets(r, child(d, "embeddings"), true,
-                       m->one_side ? m->n_types : m->n_types * m->n_types, &m->embed);
-    for (int i = 0; !rc && i < (m->one_side ? m->n_types : m->n_types * m->n_types); i++)
-        if (m->embed[i].n)
-            m->m1 = m->embed[i].layer[m->embed[i].n - 1].out;
+                       m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types,
+                       &m->descriptor[0].embed);
+    for (int i = 0; !rc && i < (m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types);
+         i++)
+        if (m->descriptor[0].embed[i].n)
+            m->descriptor[0].m1 =
+                m->descriptor[0].embed[i].layer[m->descriptor[0].embed[i].n - 1].out;
     return rc;
 }
 

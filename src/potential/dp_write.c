@@ -132,15 +132,15 @@ static void statistics(struct writing *w, struct cox_json *into, const char *key
                        const double rows[][4])
 {
     const struct cox_dp_model *m = w->model;
-    const int64_t dims[3] = {m->n_types, m->n_slots, 4};
-    size_t n = (size_t)m->n_types * (size_t)m->n_slots;
+    const int64_t dims[3] = {m->n_types, m->descriptor[0].n_slots, 4};
+    size_t n = (size_t)m->n_types * (size_t)m->descriptor[0].n_slots;
     double(*x)[4] = cox_alloc(n, sizeof *x);
     if (!x) {
         w->rc = cox_err_set(w->err, COX_ENOMEM, "out of memory writing a model");
         return;
     }
     for (size_t i = 0; i < n; i++)
-        memcpy(x[i], rows[i / (size_t)m->n_slots], sizeof x[i]);
+        memcpy(x[i], rows[i / (size_t)m->descriptor[0].n_slots], sizeof x[i]);
     variable(w, into, key, 3, dims, &x[0][0]);
     cox_free(x);
 }
@@ -148,27 +148,27 @@ static void statistics(struct writing *w, struct cox_json *into, const char *key
 static struct cox_json *descriptor(struct writing *w)
 {
     const struct cox_dp_model *m = w->model;
-    int nets = m->one_side ? m->n_types : m->n_types * m->n_types;
+    int nets = m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types;
     int width[COX_DP_MAX_LAYERS];
     struct cox_json *j = object("Descriptor", 2);
     struct cox_json *v = cox_json_object();
     struct cox_json *env = cox_json_object();
     struct cox_json *excluded = cox_json_array();
-    const struct cox_dp_net *some = m->embed;
+    const struct cox_dp_net *some = m->descriptor[0].embed;
     while (!some->n)
         some++;
     cox_json_set_text(j, "type", "se_e2_a");
-    cox_json_set_number(j, "rcut", m->rcut);
-    cox_json_set_number(j, "rcut_smth", m->rcut_smth);
-    cox_json_set(j, "sel", numbers(m->sel, m->n_types));
+    cox_json_set_number(j, "rcut", m->descriptor[0].rcut);
+    cox_json_set_number(j, "rcut_smth", m->descriptor[0].rcut_smth);
+    cox_json_set(j, "sel", numbers(m->descriptor[0].sel, m->n_types));
     cox_json_set(j, "neuron", numbers(width, widths(some, true, width)));
-    cox_json_set_int(j, "axis_neuron", m->axis);
+    cox_json_set_int(j, "axis_neuron", m->descriptor[0].axis);
     cox_json_set_bool(j, "resnet_dt", has_idt(some));
     cox_json_set_bool(j, "trainable", true);
-    cox_json_set_bool(j, "type_one_side", m->one_side);
+    cox_json_set_bool(j, "type_one_side", m->descriptor[0].one_side);
     for (int a = 0; a < m->n_types; a++)
         for (int b = a; b < m->n_types; b++)
-            if (m->exclude[a][b]) {
+            if (m->descriptor[0].exclude[a][b]) {
                 const int pair[2] = {a, b};
                 cox_json_push(excluded, numbers(pair, 2));
             }
@@ -178,13 +178,15 @@ static struct cox_json *descriptor(struct writing *w)
     cox_json_set_text(j, "activation_function", "tanh");
     cox_json_set_text(j, "precision", "float64");
     cox_json_set_text(j, "spin", NULL);
-    cox_json_set_number(env, "rcut", m->rcut);
-    cox_json_set_number(env, "rcut_smth", m->rcut_smth);
+    cox_json_set_number(env, "rcut", m->descriptor[0].rcut);
+    cox_json_set_number(env, "rcut_smth", m->descriptor[0].rcut_smth);
     cox_json_set(j, "env_mat", env);
-    cox_json_set(j, "embeddings", collection(w, m->embed, nets, m->one_side ? 1 : 2, true));
+    cox_json_set(
+        j, "embeddings",
+        collection(w, m->descriptor[0].embed, nets, m->descriptor[0].one_side ? 1 : 2, true));
     cox_json_set(j, "type_map", type_names(m));
-    statistics(w, v, "davg", m->davg);
-    statistics(w, v, "dstd", m->dstd);
+    statistics(w, v, "davg", m->descriptor[0].davg);
+    statistics(w, v, "dstd", m->descriptor[0].dstd);
     cox_json_set(j, "@variables", v);
     return j;
 }
@@ -201,7 +203,7 @@ static struct cox_json *fitting(struct writing *w)
     cox_json_set_text(j, "type", "ener");
     cox_json_set_text(j, "var_name", "energy");
     cox_json_set_int(j, "ntypes", m->n_types);
-    cox_json_set_int(j, "dim_descrpt", m->m1 * m->axis);
+    cox_json_set_int(j, "dim_descrpt", m->descriptor[0].m1 * m->descriptor[0].axis);
     cox_json_set_int(j, "dim_out", 1);
     cox_json_set(j, "neuron", numbers(width, widths(&m->fit[0], false, width)));
     cox_json_set_bool(j, "resnet_dt", has_idt(&m->fit[0]));

@@ -69,15 +69,15 @@ struct cox_dp_eval {
     struct thread *thread;
     struct plan_f32 single;
     struct plan_f64 twice;
-    int layers;   /* of the deepest fitting net */
-    int capacity; /* atoms */
-    int *sorted;  /* [capacity] atoms by type */
+    int layers;                   /* of the deepest fitting net */
+    int capacity, force_capacity; /* centres; all atoms */
+    int *sorted;                  /* [capacity] atoms by type */
     int n_blocks, block_capacity;
     struct {
         int first, n;
     } * blocks; /* of `sorted` */
     /* the call */
-    int n;
+    int n, n_all;
     const int *type;
     const struct cox_neighbours *list;
     const double *fparam;
@@ -95,7 +95,7 @@ static int copy_model(struct cox_dp_eval *e, const struct cox_dp_model *m)
 {
     e->model = *m;
     e->model.arena = NULL;
-    e->model.embed = e->model.fit = NULL;
+    e->model.descriptor[0].embed = e->model.fit = NULL;
     e->model.training_script = NULL;
     e->model.fparam_avg = cox_arena_alloc(e->arena, (size_t)m->n_fparam + 1, sizeof(double));
     e->model.fparam_inv_std = cox_arena_alloc(e->arena, (size_t)m->n_fparam + 1, sizeof(double));
@@ -138,6 +138,8 @@ int cox_dp_eval_create(struct cox_dp_eval **out, const struct cox_dp_model *mode
                        enum cox_dp_precision precision, struct cox_team *team, struct cox_err *err)
 {
     *out = NULL;
+    if (model->n_descriptors != 1 || model->descriptor[0].kind != COX_DP_SE_A)
+        return cox_err_set(err, COX_EUNSUPPORTED, "only one descriptor of kind se_e2_a is known");
     struct cox_dp_eval *e = cox_alloc(1, sizeof *e);
     if (!e)
         return no_memory(err);
@@ -211,13 +213,24 @@ static double length2(const double x[3])
     return x[0] * x[0] + x[1] * x[1] + x[2] * x[2];
 }
 
+/* How many are no farther than the cutoff. */
+static int within(int n, const double (*dr)[3], double rcut)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        count += length2(dr[i]) <= rcut * rcut;
+    return count;
+}
+
 /* order[0 … most) becomes the nearest of n neighbours: those that count, as when it was trained. */
-static void nearest(int *order, int most, int n, const double (*dr)[3])
+static void nearest(int *order, int most, int n, const double (*dr)[3], double rcut)
 {
     int kept = 0;
     for (int i = 0; i < n; i++) {
         double r2 = length2(dr[i]);
         int k = kept;
+        if (r2 > rcut * rcut)
+            continue;
         if (kept == most && (!most || length2(dr[order[most - 1]]) <= r2))
             continue;
         if (kept < most)
@@ -240,11 +253,12 @@ static int gather(const struct cox_dp_eval *e, struct thread *thread)
         b->type_first[t] = rows;
         for (int i = 0; i < b->n; i++) {
             const int64_t *start = starts_of(e, b->atom[i]);
-            int n = (int)(start[t + 1] - start[t]);
-            int used = n < m->sel[t] ? n : m->sel[t];
-            bool out = m->exclude[b->type][t];
+            int n = within((int)(start[t + 1] - start[t]),
+                           (const double(*)[3])(e->list->dr + start[t]), m->descriptor[0].rcut);
+            int used = n < m->descriptor[0].sel[t] ? n : m->descriptor[0].sel[t];
+            bool out = m->descriptor[0].exclude[b->type][t];
             b->span[t * BLOCK + i] =
-                (struct span){rows, out ? 0 : used, out ? 0 : m->sel[t] - used};
+                (struct span){rows, out ? 0 : used, out ? 0 : m->descriptor[0].sel[t] - used};
             rows += out ? 0 : used;
             thread->overflow += out ? 0 : n - used;
             most = n > used && used > most ? used : most;
@@ -266,7 +280,7 @@ static int gather(const struct cox_dp_eval *e, struct thread *thread)
             bool all = start[t + 1] - start[t] == s->n;
             if (!all)
                 nearest(b->order, s->n, (int)(start[t + 1] - start[t]),
-                        (const double(*)[3])(e->list->dr + start[t]));
+                        (const double(*)[3])(e->list->dr + start[t]), m->descriptor[0].rcut);
             for (int k = 0; k < s->n; k++) {
                 int64_t at = start[t] + (all ? k : b->order[k]);
                 memcpy(b->dr[s->first + k], e->list->dr[at], sizeof b->dr[0]);
@@ -306,10 +320,11 @@ static int one_block(const struct cox_dp_eval *e, struct thread *thread, int fir
     b->n = n;
     memcpy(b->atom, e->sorted + first, (size_t)n * sizeof *b->atom);
     b->type = e->type[b->atom[0]];
-    b->environment = (struct cox_dp_environment){.rcut = m->rcut, .rcut_smth = m->rcut_smth};
+    b->environment = (struct cox_dp_environment){.rcut = m->descriptor[0].rcut,
+                                                 .rcut_smth = m->descriptor[0].rcut_smth};
     for (int c = 0; c < 4; c++) {
-        b->environment.avg[c] = m->davg[b->type][c];
-        b->environment.inv_std[c] = 1 / m->dstd[b->type][c];
+        b->environment.avg[c] = m->descriptor[0].davg[b->type][c];
+        b->environment.inv_std[c] = 1 / m->descriptor[0].dstd[b->type][c];
     }
     int rc = gather(e, thread);
     if (rc)
@@ -330,7 +345,7 @@ static void share(void *user, int item, int thread)
     (void)thread;
     int first = (int)((int64_t)e->n_blocks * item / e->threads);
     int end = (int)((int64_t)e->n_blocks * (item + 1) / e->threads);
-    memset(t->force, 0, (size_t)e->n * sizeof *t->force);
+    memset(t->force, 0, (size_t)e->n_all * sizeof *t->force);
     memset(t->virial, 0, sizeof t->virial);
     t->overflow = 0;
     t->status = COX_OK;
@@ -340,7 +355,7 @@ static void share(void *user, int item, int thread)
 
 /* ---- the call ---- */
 
-static int reserve_atoms(struct cox_dp_eval *e, int n)
+static int reserve_centres(struct cox_dp_eval *e, int n)
 {
     if (n <= e->capacity)
         return COX_OK;
@@ -351,12 +366,21 @@ static int reserve_atoms(struct cox_dp_eval *e, int n)
     e->sorted = cox_alloc((size_t)n, sizeof *e->sorted);
     e->blocks = cox_alloc((size_t)e->block_capacity, sizeof *e->blocks);
     bool good = e->sorted && e->blocks;
+    e->capacity = good ? n : 0;
+    return good ? COX_OK : COX_ENOMEM;
+}
+
+static int reserve_forces(struct cox_dp_eval *e, int n)
+{
+    bool good = true;
+    if (n <= e->force_capacity)
+        return COX_OK;
     for (int i = 0; i < e->threads; i++) {
         cox_free(e->thread[i].force);
         e->thread[i].force = cox_alloc((size_t)n, sizeof *e->thread[i].force);
         good = good && e->thread[i].force;
     }
-    e->capacity = good ? n : 0;
+    e->force_capacity = good ? n : 0;
     return good ? COX_OK : COX_ENOMEM;
 }
 
@@ -388,10 +412,10 @@ static void add_up(struct cox_dp_eval *e, struct cox_dp_result *out)
     for (int i = 0; i < e->n; i++)
         out->energy += out->atom_energy[i];
     if (out->force)
-        memset(out->force, 0, (size_t)e->n * sizeof *out->force);
+        memset(out->force, 0, (size_t)e->n_all * sizeof *out->force);
     for (int t = 0; t < e->threads; t++) {
         const struct thread *thread = &e->thread[t];
-        for (int i = 0; out->force && i < e->n; i++)
+        for (int i = 0; out->force && i < e->n_all; i++)
             for (int k = 0; k < 3; k++)
                 out->force[i][k] += thread->force[i][k];
         for (int k = 0; k < 9; k++)
@@ -400,19 +424,20 @@ static void add_up(struct cox_dp_eval *e, struct cox_dp_result *out)
     }
 }
 
-int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result, int n, const int *type,
-                        const struct cox_neighbours *list, const double *fparam,
-                        struct cox_err *err)
+int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result,
+                        const struct cox_dp_atoms *atoms, const struct cox_neighbours *list,
+                        const double *fparam, struct cox_err *err)
 {
     if (e->model.n_fparam && !fparam)
         return cox_err_set(err, COX_EINVAL, "the model needs %d frame parameters",
                            e->model.n_fparam);
     if (result->atom_virial || !result->atom_energy)
         return cox_err_set(err, COX_EUNSUPPORTED, "atom_energy must be given, atom_virial not");
-    if (reserve_atoms(e, n))
+    if (reserve_centres(e, atoms->n) || reserve_forces(e, atoms->n_all))
         return no_memory(err);
-    e->n = n;
-    e->type = type;
+    e->n = atoms->n;
+    e->n_all = atoms->n_all;
+    e->type = atoms->type;
     e->list = list;
     e->fparam = fparam;
     e->result = result;

@@ -24,8 +24,8 @@ int cox_dp_eval_create(struct cox_dp_eval **out, const struct cox_dp_model *mode
 void cox_dp_eval_destroy(struct cox_dp_eval *eval);
 /* As cox_dp_reference. Allocates only when there are more atoms or neighbours than ever before;
  * with the same number of threads the same bits. */
-int cox_dp_eval_compute(struct cox_dp_eval *eval, struct cox_dp_result *result, int n,
-                        const int *type, const struct cox_neighbours *list, const double *fparam,
-                        struct cox_err *err) COX_MUST_CHECK;
+int cox_dp_eval_compute(struct cox_dp_eval *eval, struct cox_dp_result *result,
+                        const struct cox_dp_atoms *atoms, const struct cox_neighbours *list,
+                        const double *fparam, struct cox_err *err) COX_MUST_CHECK;
 
 #endif

@@ -321,16 +321,17 @@ static int read_embedding(struct reading *r)
     char matrix[80];
     char bias[80];
     char idt[80];
-    m->one_side = find(r, "filter_type_all/matrix_1_0") != NULL;
-    int nets = m->one_side ? m->n_types : m->n_types * m->n_types;
-    m->embed = cox_arena_alloc(m->arena, (size_t)nets, sizeof *m->embed);
-    if (!m->embed)
+    m->descriptor[0].one_side = find(r, "filter_type_all/matrix_1_0") != NULL;
+    int nets = m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types;
+    m->descriptor[0].embed =
+        cox_arena_alloc(m->arena, (size_t)nets, sizeof *m->descriptor[0].embed);
+    if (!m->descriptor[0].embed)
         return cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->path);
     for (int i = 0; i < nets; i++) {
-        int neighbour = m->one_side ? i : i / m->n_types;
-        int centre = m->one_side ? 0 : i % m->n_types;
+        int neighbour = m->descriptor[0].one_side ? i : i / m->n_types;
+        int centre = m->descriptor[0].one_side ? 0 : i % m->n_types;
         char prefix[32] = "filter_type_all";
-        if (!m->one_side)
+        if (!m->descriptor[0].one_side)
             snprintf(prefix, sizeof prefix, "filter_type_%d", centre);
         for (int k = 1;; k++) {
             snprintf(matrix, sizeof matrix, "%s/matrix_%d_%d", prefix, k, neighbour);
@@ -338,16 +339,18 @@ static int read_embedding(struct reading *r)
             snprintf(idt, sizeof idt, "%s/idt_%d_%d", prefix, k, neighbour);
             if (!find(r, matrix))
                 break;
-            int rc = read_layer(r, &m->embed[i], matrix, bias, idt);
+            int rc = read_layer(r, &m->descriptor[0].embed[i], matrix, bias, idt);
             if (rc)
                 return rc;
-            struct cox_dp_layer *l = &m->embed[i].layer[k - 1];
+            struct cox_dp_layer *l = &m->descriptor[0].embed[i].layer[k - 1];
             l->skip = cox_dp_skip_of(l->in, l->out); /* the first layer too: 1 → 2 doubles */
         }
-        if (m->embed[i].n)
-            m->m1 = m->embed[i].layer[m->embed[i].n - 1].out;
-        else if (!m->one_side) /* the graph has no net for types that do not see each other */
-            m->exclude[centre][neighbour] = true;
+        if (m->descriptor[0].embed[i].n)
+            m->descriptor[0].m1 =
+                m->descriptor[0].embed[i].layer[m->descriptor[0].embed[i].n - 1].out;
+        else if (!m->descriptor[0]
+                      .one_side) /* the graph has no net for types that do not see each other */
+            m->descriptor[0].exclude[centre][neighbour] = true;
     }
     return COX_OK;
 }
@@ -400,7 +403,7 @@ static int read_statistics(struct reading *r)
                                name);
         for (int t = 0; t < m->n_types; t++) {
             const double *row = x + (size_t)t * (size_t)dims[1];
-            double *to = which ? m->dstd[t] : m->davg[t];
+            double *to = which ? m->descriptor[0].dstd[t] : m->descriptor[0].davg[t];
             memcpy(to, row, 4 * sizeof *to);
             for (int64_t i = 4; i < dims[1]; i++)
                 if (row[i] != row[i % 4])
@@ -418,7 +421,7 @@ static int read_sel(struct reading *r)
     const struct cox_pb_field *i = a ? cox_pb_find(a->first, 3) : NULL;
     int n = 0;
     for (; i && n < m->n_types; i = cox_pb_next(i))
-        m->sel[n++] = (int)i->integer;
+        m->descriptor[0].sel[n++] = (int)i->integer;
     if (n == m->n_types && !i)
         return COX_OK;
     double *x;
@@ -427,7 +430,7 @@ static int read_sel(struct reading *r)
     if (!rc && dims[0] * dims[1] != m->n_types)
         rc = cox_err_set(r->err, COX_EFORMAT, "'%s': sel is not one number per type", r->path);
     for (int t = 0; !rc && t < m->n_types; t++)
-        m->sel[t] = (int)x[t];
+        m->descriptor[0].sel[t] = (int)x[t];
     return rc;
 }
 
@@ -508,8 +511,8 @@ static int read_model(struct reading *r)
     if (!r->env)
         return cox_err_set(r->err, COX_EUNSUPPORTED,
                            "'%s' holds no se_e2_a descriptor (no ProdEnvMatA node)", r->path);
-    m->rcut = float_attribute(r, "rcut_r");
-    m->rcut_smth = float_attribute(r, "rcut_r_smth");
+    m->descriptor[0].rcut = float_attribute(r, "rcut_r");
+    m->descriptor[0].rcut_smth = float_attribute(r, "rcut_r_smth");
     int rc = read_types(r);
     if (!rc)
         rc = read_sel(r);
@@ -521,8 +524,8 @@ static int read_model(struct reading *r)
         rc = read_fitting(r);
     if (!rc)
         rc = read_extras(r);
-    if (!rc && m->m1)
-        m->axis = (m->fit[0].layer[0].in - m->n_fparam) / m->m1;
+    if (!rc && m->descriptor[0].m1)
+        m->descriptor[0].axis = (m->fit[0].layer[0].in - m->n_fparam) / m->descriptor[0].m1;
     if (!rc && (rc = cox_dp_model_check(m, r->err)))
         rc = cox_err_wrap(r->err, rc, "'%s'", r->path);
     return rc;

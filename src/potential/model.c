@@ -13,6 +13,7 @@ int cox_dp_model_create(struct cox_dp_model **out, struct cox_err *err)
         return cox_err_set(err, COX_ENOMEM, "out of memory for a potential");
     }
     (*out)->arena = arena;
+    (*out)->n_descriptors = 1;
     return COX_OK;
 }
 
@@ -22,9 +23,33 @@ void cox_dp_model_destroy(struct cox_dp_model *model)
         cox_arena_destroy(model->arena);
 }
 
-struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int centre, int neighbour)
+double cox_dp_cutoff(const struct cox_dp_model *model)
 {
-    return &model->embed[model->one_side ? neighbour : neighbour * model->n_types + centre];
+    double cutoff = 0;
+    for (int q = 0; q < model->n_descriptors; q++)
+        if (model->descriptor[q].rcut > cutoff)
+            cutoff = model->descriptor[q].rcut;
+    return cutoff;
+}
+
+int cox_dp_descriptor_width(const struct cox_dp_descriptor *descriptor)
+{
+    return descriptor->kind == COX_DP_SE_A ? descriptor->m1 * descriptor->axis : descriptor->m1;
+}
+
+int cox_dp_width(const struct cox_dp_model *model)
+{
+    int width = 0;
+    for (int q = 0; q < model->n_descriptors; q++)
+        width += cox_dp_descriptor_width(&model->descriptor[q]);
+    return width;
+}
+
+struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int descriptor, int centre,
+                                   int neighbour)
+{
+    const struct cox_dp_descriptor *q = &model->descriptor[descriptor];
+    return &q->embed[q->one_side ? neighbour : neighbour * model->n_types + centre];
 }
 
 enum cox_dp_skip cox_dp_skip_of(int in, int out)
@@ -70,46 +95,58 @@ static int check_net(const struct cox_dp_net *net, int in, int out, const char *
     return COX_OK;
 }
 
-static int check_descriptor(struct cox_dp_model *m, struct cox_err *err)
+static int check_descriptor(const struct cox_dp_model *m, struct cox_dp_descriptor *q,
+                            struct cox_err *err)
 {
-    if (!(m->rcut > 0) || !(m->rcut_smth >= 0) || !(m->rcut_smth < m->rcut) || m->rcut > 100)
+    if (!(q->rcut > 0) || !(q->rcut_smth >= 0) || !(q->rcut_smth < q->rcut) || q->rcut > 100)
         return cox_err_set(err, COX_EFORMAT,
                            "cutoff %g Å, smooth from %g Å: must be 0 <= smooth < cutoff <= 100",
-                           m->rcut, m->rcut_smth);
-    m->n_slots = 0;
+                           q->rcut, q->rcut_smth);
+    q->n_slots = 0;
     for (int t = 0; t < m->n_types; t++) {
-        if (m->sel[t] < 0 || m->sel[t] > 100000)
-            return cox_err_set(err, COX_EFORMAT, "sel of type %d is %d", t, m->sel[t]);
-        m->n_slots += m->sel[t];
-        for (int c = 0; c < 4; c++)
-            if (!isfinite(m->davg[t][c]) || !(m->dstd[t][c] > 0) || !isfinite(m->dstd[t][c]))
+        if (q->sel[t] < 0 || q->sel[t] > 100000)
+            return cox_err_set(err, COX_EFORMAT, "sel of type %d is %d", t, q->sel[t]);
+        q->n_slots += q->sel[t];
+        for (int c = 0; c < (q->kind == COX_DP_SE_A ? 4 : 1); c++)
+            if (!isfinite(q->davg[t][c]) || !(q->dstd[t][c] > 0) || !isfinite(q->dstd[t][c]))
                 return cox_err_set(err, COX_EFORMAT,
                                    "type %d: mean %g and deviation %g of the environment matrix "
                                    "cannot be used",
-                                   t, m->davg[t][c], m->dstd[t][c]);
+                                   t, q->davg[t][c], q->dstd[t][c]);
     }
-    if (m->n_slots < 1)
+    if (q->n_slots < 1)
         return cox_err_set(err, COX_EFORMAT, "sel leaves room for no neighbour");
-    if (m->axis < 1 || m->axis > m->m1)
-        return cox_err_set(err, COX_EFORMAT, "axis_neuron is %d; must be 1 to %d", m->axis, m->m1);
+    if (q->kind == COX_DP_SE_A && (q->axis < 1 || q->axis > q->m1))
+        return cox_err_set(err, COX_EFORMAT, "axis_neuron is %d; must be 1 to %d", q->axis, q->m1);
     return COX_OK;
+}
+
+static int embed_nets(const struct cox_dp_model *m, const struct cox_dp_descriptor *q)
+{
+    return q->one_side ? m->n_types : m->n_types * m->n_types;
 }
 
 int cox_dp_model_check(struct cox_dp_model *m, struct cox_err *err)
 {
+    int rc = COX_OK;
     if (m->n_types < 1 || m->n_types > COX_DP_MAX_TYPES)
         return cox_err_set(err, COX_EFORMAT, "%d types of atoms; 1 to %d are possible", m->n_types,
                            COX_DP_MAX_TYPES);
-    int rc = check_descriptor(m, err);
-    int nets = m->one_side ? m->n_types : m->n_types * m->n_types;
-    for (int i = 0; !rc && i < nets; i++) {
-        int centre = m->one_side ? -1 : i % m->n_types;
-        if (centre >= 0 && m->exclude[centre][i / m->n_types] && !m->embed[i].n)
-            continue; /* never used: need not be there */
-        rc = check_net(&m->embed[i], 1, m->m1, "embedding", i, err);
+    if (m->n_descriptors < 1 || m->n_descriptors > COX_DP_MAX_DESCRIPTORS)
+        return cox_err_set(err, COX_EFORMAT, "%d descriptors; 1 to %d are possible",
+                           m->n_descriptors, COX_DP_MAX_DESCRIPTORS);
+    for (int d = 0; !rc && d < m->n_descriptors; d++) {
+        struct cox_dp_descriptor *q = &m->descriptor[d];
+        rc = check_descriptor(m, q, err);
+        for (int i = 0; !rc && i < embed_nets(m, q); i++) {
+            int centre = q->one_side ? -1 : i % m->n_types;
+            if (centre >= 0 && q->exclude[centre][i / m->n_types] && !q->embed[i].n)
+                continue; /* never used: need not be there */
+            rc = check_net(&q->embed[i], 1, q->m1, "embedding", i, err);
+        }
     }
     for (int t = 0; !rc && t < m->n_types; t++) {
-        rc = check_net(&m->fit[t], m->m1 * m->axis + m->n_fparam, 1, "fitting", t, err);
+        rc = check_net(&m->fit[t], cox_dp_width(m) + m->n_fparam, 1, "fitting", t, err);
         if (!rc && !isfinite(m->bias[t]))
             rc = cox_err_set(err, COX_EFORMAT, "the energy of a free atom of type %d is %g", t,
                              m->bias[t]);
@@ -128,8 +165,9 @@ static long long net_parameters(const struct cox_dp_net *net)
 long long cox_dp_model_parameters(const struct cox_dp_model *m)
 {
     long long n = 0;
-    for (int i = 0; i < (m->one_side ? m->n_types : m->n_types * m->n_types); i++)
-        n += net_parameters(&m->embed[i]);
+    for (int q = 0; q < m->n_descriptors; q++)
+        for (int i = 0; i < embed_nets(m, &m->descriptor[q]); i++)
+            n += net_parameters(&m->descriptor[q].embed[i]);
     for (int t = 0; t < m->n_types; t++)
         n += net_parameters(&m->fit[t]);
     return n;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A Deep Potential (smooth edition, se_e2_a) as plain arrays: what every reader fills, every writer
+/* A Deep Potential (smooth edition) as plain arrays: what every reader fills, every writer
  * emits, and the evaluators are planned from. Zhang et al., NeurIPS 2018 (DeepPot-SE). Units Å, eV.
  * docs/potential.md has the formulas. All numbers are kept in double; the evaluators round. */
 #ifndef COX_POTENTIAL_MODEL_H
@@ -12,6 +12,7 @@
 
 #define COX_DP_MAX_TYPES 64
 #define COX_DP_MAX_LAYERS 16
+#define COX_DP_MAX_DESCRIPTORS 4
 #define COX_DP_TYPE_NAME 16
 
 enum cox_dp_skip {
@@ -35,23 +36,36 @@ struct cox_dp_net {
     struct cox_dp_layer layer[COX_DP_MAX_LAYERS];
 };
 
-struct cox_dp_model {
-    struct cox_arena *arena; /* owns everything below */
-    int n_types;
-    char type_name[COX_DP_MAX_TYPES][COX_DP_TYPE_NAME];
+enum cox_dp_descriptor_kind {
+    COX_DP_SE_A, /* rows R̃ = (s, s·x/r, s·y/r, s·z/r); D = AᵀA[:, :axis] */
+    COX_DP_SE_R /* rows s̃ alone; D = ⟨G⟩ over the slots / 5, as the reference implementation has it
+                 */
+};
 
-    /* descriptor */
+/* What one descriptor sees of an atom's surroundings; a model has one, a hybrid several, whose D
+ * are laid end to end. */
+struct cox_dp_descriptor {
+    enum cox_dp_descriptor_kind kind;
     double rcut, rcut_smth;
     int sel[COX_DP_MAX_TYPES]; /* slots per neighbour type */
     int n_slots;               /* Σ sel */
     bool one_side;             /* one embedding net per neighbour type, else per pair of types */
     bool exclude[COX_DP_MAX_TYPES][COX_DP_MAX_TYPES];            /* symmetric */
     double davg[COX_DP_MAX_TYPES][4], dstd[COX_DP_MAX_TYPES][4]; /* by centre type */
-    int m1, axis;                                                /* widths: D is m1 × axis */
+    int m1, axis;                                                /* SE_A: D is m1 × axis */
     struct cox_dp_net *embed; /* [one_side ? n_types : n_types²], see cox_dp_embed_of */
+};
+
+struct cox_dp_model {
+    struct cox_arena *arena; /* owns everything below */
+    int n_types;
+    char type_name[COX_DP_MAX_TYPES][COX_DP_TYPE_NAME];
+
+    int n_descriptors;
+    struct cox_dp_descriptor descriptor[COX_DP_MAX_DESCRIPTORS];
 
     /* fitting */
-    struct cox_dp_net *fit;        /* [n_types], m1·axis + n_fparam → 1 */
+    struct cox_dp_net *fit;        /* [n_types], cox_dp_width + n_fparam → 1 */
     double bias[COX_DP_MAX_TYPES]; /* added to the net's energy of an atom, eV */
     int n_fparam;
     double *fparam_avg, *fparam_inv_std; /* [n_fparam] */
@@ -60,11 +74,19 @@ struct cox_dp_model {
     char *training_script; /* input.json it was trained with, NULL: unknown */
 };
 
+/* Of all descriptors the largest cutoff: what the list of neighbours is built with. */
+double cox_dp_cutoff(const struct cox_dp_model *model);
+/* How many numbers a descriptor gives, and all of them together. */
+int cox_dp_descriptor_width(const struct cox_dp_descriptor *descriptor);
+int cox_dp_width(const struct cox_dp_model *model);
+
+/* With one descriptor, all zero. */
 int cox_dp_model_create(struct cox_dp_model **out, struct cox_err *err) COX_MUST_CHECK;
 /* NULL is allowed. */
 void cox_dp_model_destroy(struct cox_dp_model *model);
 /* The net for neighbours of type `neighbour` around a centre of type `centre`. */
-struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int centre, int neighbour);
+struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int descriptor, int centre,
+                                   int neighbour);
 /* Shapes fit together, every number is finite, ranges make sense. COX_EFORMAT naming what does not.
  * Every reader ends with it. */
 int cox_dp_model_check(struct cox_dp_model *model, struct cox_err *err) COX_MUST_CHECK;

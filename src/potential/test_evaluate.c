@@ -16,7 +16,10 @@ static void by_reference(struct answer *out, const struct cox_dp_model *m,
                          const double *fparam)
 {
     struct cox_dp_result r = {.force = out->force, .atom_energy = out->atom_energy};
-    assert_int_equal(cox_dp_reference(&r, m, TEST_ATOMS, t->type, list, fparam, NULL), 0);
+    assert_int_equal(cox_dp_reference(&r, m,
+                                      &(struct cox_dp_atoms){TEST_ATOMS, TEST_ATOMS, t->type}, list,
+                                      fparam, NULL),
+                     0);
     out->energy = r.energy;
     out->overflow = r.overflow;
     memcpy(out->virial, r.virial, sizeof r.virial);
@@ -27,7 +30,8 @@ static void by_eval(struct answer *out, struct cox_dp_eval *e, const struct test
 {
     struct cox_dp_result r = {.force = out->force, .atom_energy = out->atom_energy};
     struct cox_err err = COX_ERR_INIT;
-    if (cox_dp_eval_compute(e, &r, TEST_ATOMS, t->type, list, fparam, &err))
+    if (cox_dp_eval_compute(e, &r, &(struct cox_dp_atoms){TEST_ATOMS, TEST_ATOMS, t->type}, list,
+                            fparam, &err))
         fail_msg("%s", err.text);
     out->energy = r.energy;
     out->overflow = r.overflow;
@@ -59,16 +63,16 @@ static void it_agrees_with_the_reference(void **state)
         struct test_atoms t;
         struct answer wanted;
         if (kind == 2) {
-            m->sel[0] = 7;
-            m->sel[1] = 12;
-            m->n_slots = 19;
+            m->descriptor[0].sel[0] = 7;
+            m->descriptor[0].sel[1] = 12;
+            m->descriptor[0].n_slots = 19;
         }
         if (kind == 3)
-            m->exclude[0][0] = true;
+            m->descriptor[0].exclude[0][0] = true;
         test_atoms_make(&t, 3 + (uint64_t)kind);
         cox_neighbours_init(&list);
         assert_int_equal(cox_neighbours_build(&list, TEST_ATOMS, (const double(*)[3])t.x, t.type, 2,
-                                              &t.box, m->rcut, NULL),
+                                              &t.box, m->descriptor[0].rcut, NULL),
                          0);
         by_reference(&wanted, m, &t, &list, fparam);
         if (kind == 2)

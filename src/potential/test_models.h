@@ -49,31 +49,32 @@ static inline struct cox_dp_model *test_model(bool one_side, int n_fparam)
     assert_int_equal(cox_dp_model_create(&m, NULL), 0);
     cox_rng_init(&rng, 11, one_side);
     m->n_types = 2;
-    m->rcut = 4.0;
-    m->rcut_smth = 1.0;
-    m->sel[0] = 30;
-    m->sel[1] = 60;
-    m->one_side = one_side;
-    m->m1 = 8;
-    m->axis = 3;
+    m->descriptor[0].rcut = 4.0;
+    m->descriptor[0].rcut_smth = 1.0;
+    m->descriptor[0].sel[0] = 30;
+    m->descriptor[0].sel[1] = 60;
+    m->descriptor[0].one_side = one_side;
+    m->descriptor[0].m1 = 8;
+    m->descriptor[0].axis = 3;
     m->n_fparam = n_fparam;
     for (int t = 0; t < 2; t++) {
-        m->davg[t][0] = 0.05 + 0.01 * t;
-        m->dstd[t][0] = 0.14 - 0.02 * t;
+        m->descriptor[0].davg[t][0] = 0.05 + 0.01 * t;
+        m->descriptor[0].dstd[t][0] = 0.14 - 0.02 * t;
         for (int c = 1; c < 4; c++)
-            m->dstd[t][c] = 0.09 - 0.01 * t;
+            m->descriptor[0].dstd[t][c] = 0.09 - 0.01 * t;
         m->bias[t] = -9 * (t + 1);
         snprintf(m->type_name[t], COX_DP_TYPE_NAME, "%s", t ? "H" : "O");
     }
     int nets = one_side ? 2 : 4;
-    m->embed = cox_arena_alloc(m->arena, (size_t)nets, sizeof *m->embed);
+    m->descriptor[0].embed =
+        cox_arena_alloc(m->arena, (size_t)nets, sizeof *m->descriptor[0].embed);
     m->fit = cox_arena_alloc(m->arena, 2, sizeof *m->fit);
     for (int i = 0; i < nets; i++) {
-        m->embed[i].n = 3;
+        m->descriptor[0].embed[i].n = 3;
         for (int k = 0; k < 3; k++) {
             int in = k ? widths[k - 1] : 1;
-            test_layer(m, &m->embed[i].layer[k], in, widths[k], &rng);
-            m->embed[i].layer[k].skip = cox_dp_skip_of(in, widths[k]);
+            test_layer(m, &m->descriptor[0].embed[i].layer[k], in, widths[k], &rng);
+            m->descriptor[0].embed[i].layer[k].skip = cox_dp_skip_of(in, widths[k]);
         }
     }
     for (int t = 0; t < 2; t++) {

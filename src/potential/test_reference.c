@@ -23,8 +23,8 @@ static void evaluate(struct answer *out, const struct cox_dp_model *m, int n, co
     struct cox_dp_result r = {
         .force = out->force, .atom_energy = out->atom_energy, .atom_virial = out->atom_virial};
     cox_neighbours_init(&list);
-    if (cox_neighbours_build(&list, n, x, type, m->n_types, box, m->rcut, &err) ||
-        cox_dp_reference(&r, m, n, type, &list, fparam, &err))
+    if (cox_neighbours_build(&list, n, x, type, m->n_types, box, m->descriptor[0].rcut, &err) ||
+        cox_dp_reference(&r, m, &(struct cox_dp_atoms){n, n, type}, &list, fparam, &err))
         fail_msg("%s", err.text);
     out->energy = r.energy;
     memcpy(out->virial, r.virial, sizeof r.virial);
@@ -60,8 +60,8 @@ static void the_two_sided_oracle(void **state)
     assert_int_equal(m->n_types, 2);
     assert_string_equal(m->type_name[0], "O");
     assert_string_equal(m->type_name[1], "H");
-    assert_false(m->one_side);
-    assert_int_equal(m->axis, 4);
+    assert_false(m->descriptor[0].one_side);
+    assert_int_equal(m->descriptor[0].axis, 4);
     evaluate(&a, m, 6, oracle_x, oracle_type, &cube, NULL);
     near(a.energy, -930.9691834787726, 1e-10, "energy");
     static const double f0[3] = {-.3034045420701180, .8405844663871177, .07696947487118486};
@@ -97,7 +97,7 @@ static void the_one_sided_oracle(void **state)
     }
     if (cox_dp_model_read(&m, path, &err))
         fail_msg("%s", err.text);
-    assert_true(m->one_side);
+    assert_true(m->descriptor[0].one_side);
     evaluate(&a, m, 6, oracle_x, oracle_type, &cube, NULL);
     near(a.energy, -929.7371700503966, 1e-10, "energy");
     near(a.force[0][0], .006277522211496973, 1e-14, "force");
@@ -239,10 +239,10 @@ static void a_neighbour_enters_smoothly(void **state)
     struct cox_dp_model *m = test_model(true, 0);
     struct answer a;
     struct answer b;
-    double x[2][3] = {{0, 0, 0}, {m->rcut + 1e-9, 0, 0}};
+    double x[2][3] = {{0, 0, 0}, {m->descriptor[0].rcut + 1e-9, 0, 0}};
     static const int type[2] = {0, 1};
     evaluate(&a, m, 2, (const double(*)[3])x, type, NULL, NULL);
-    x[1][0] = m->rcut - 1e-6;
+    x[1][0] = m->descriptor[0].rcut - 1e-6;
     evaluate(&b, m, 2, (const double(*)[3])x, type, NULL, NULL);
     near(b.energy, a.energy, 1e-12, "energy at the cutoff");
     near(b.force[0][0], 0, 1e-9, "force at the cutoff");
@@ -261,13 +261,19 @@ static void too_many_neighbours_are_counted(void **state)
     test_atoms_make(&t, 6);
     cox_neighbours_init(&list);
     assert_int_equal(cox_neighbours_build(&list, TEST_ATOMS, (const double(*)[3])t.x, t.type, 2,
-                                          &t.box, m->rcut, &err),
+                                          &t.box, m->descriptor[0].rcut, &err),
                      0);
-    assert_int_equal(cox_dp_reference(&all, m, TEST_ATOMS, t.type, &list, NULL, &err), 0);
+    assert_int_equal(cox_dp_reference(&all, m,
+                                      &(struct cox_dp_atoms){TEST_ATOMS, TEST_ATOMS, t.type}, &list,
+                                      NULL, &err),
+                     0);
     assert_int_equal(all.overflow, 0);
-    m->sel[1] = 5;
-    m->n_slots = 35;
-    assert_int_equal(cox_dp_reference(&few, m, TEST_ATOMS, t.type, &list, NULL, &err), 0);
+    m->descriptor[0].sel[1] = 5;
+    m->descriptor[0].n_slots = 35;
+    assert_int_equal(cox_dp_reference(&few, m,
+                                      &(struct cox_dp_atoms){TEST_ATOMS, TEST_ATOMS, t.type}, &list,
+                                      NULL, &err),
+                     0);
     assert_true(few.overflow > 0);
     cox_neighbours_deinit(&list);
     cox_dp_model_destroy(m);
