@@ -18,6 +18,7 @@ enum { COX_EXIT_OK = 0, COX_EXIT_FAILED = 1, COX_EXIT_USAGE = 2, COX_EXIT_INTERR
     X(lineage, "lineage", "the pathway from a start structure to a frame")         \
     X(report, "report", "the report of a run, as one HTML page")                   \
     X(compare, "compare", "several runs side by side: was the steering worth it")  \
+    X(potential, "potential", "train, test, compress and run a neural potential")  \
     X(repair, "repair", "put in order what a killed writer left behind")           \
     X(worker, "worker", NULL)
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The subcommands of `cox potential`. Each is int cox_potential_NAME(argc, argv) in
+ * potential_NAME.c, with argv[0] the subcommand's name; it returns the exit code. */
+#ifndef COX_CLI_POTENTIAL_H
+#define COX_CLI_POTENTIAL_H
+
+#define COX_POTENTIAL_COMMANDS(X) \
+    X(convert, "convert", "a model file of another format (.pb, .pbtxt, .yaml) as .dp")
+
+#define X(name, text, summary) int cox_potential_##name(int argc, char **argv);
+COX_POTENTIAL_COMMANDS(X)
+#undef X
+
+#endif
