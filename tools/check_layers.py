@@ -41,7 +41,7 @@ def read_layers(path, problems):
             line = line.split("#")[0].strip()
             if not line:
                 continue
-            match = re.fullmatch(r"([a-z][a-z0-9]*):((?: +[a-z][a-z0-9]*)*)", line)
+            match = re.fullmatch(r"([a-z][a-z0-9_]*):((?: +[a-z][a-z0-9_]*)*)", line)
             if not match:
                 problems.append(f"{path}:{number}: not 'module: module …'")
                 continue
