@@ -11,7 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "steer/compare.h"
+#include "steer/report/compare.h"
 
 #define PAGE_MAXIMUM ((size_t)64 << 20)
 

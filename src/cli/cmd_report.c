@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "steer/report_run.h"
+#include "steer/report/run.h"
 
 int cox_cmd_report(int argc, char **argv)
 {

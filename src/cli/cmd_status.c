@@ -12,7 +12,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
-#include "steer/status.h"
+#include "steer/status/status.h"
 
 #define TEXT_MAXIMUM ((size_t)1 << 22)
 #define PERIOD_S 1

@@ -5,7 +5,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
-#include "steer/worker.h"
+#include "steer/worker/worker.h"
 
 int cox_cmd_worker(int argc, char **argv)
 {

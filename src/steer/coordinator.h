@@ -6,13 +6,13 @@
 #include "base/mem.h"
 #include "base/team.h"
 #include "cox/system.h"
-#include "steer/agent.h"
+#include "steer/agent/agent.h"
 #include "steer/frames.h"
 #include "steer/learner.h"
 #include "steer/record.h"
 #include "steer/run.h"
 #include "steer/simulate.h"
-#include "steer/status.h"
+#include "steer/status/status.h"
 
 struct cox_coordinator {
     const struct cox_settings *settings;

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "cox/err.h"
-#include "steer/agent.h"
+#include "steer/agent/agent.h"
 #include "steer/frames.h"
 #include "steer/simulate.h"
 #include "store/catalog.h"

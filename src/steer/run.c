@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "steer/coordination.h"
-#include "steer/report_run.h"
+#include "steer/report/run.h"
 
 /* The report is made of the files, once they are closed. It can be made again by `cox report`, so a
  * failure does not spoil the run. */

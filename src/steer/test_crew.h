@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "cox/system.h"
 #include "steer/lane.h"
-#include "steer/worker.h"
+#include "steer/worker/worker.h"
 #include "store/traj.h"
 #include "stream/link.h"
 #include "stream/message.h"

@@ -28,7 +28,7 @@
 #include "learn/cvae.h"
 #include "steer/columns.h"
 #include "steer/learner.h"
-#include "steer/worker.h"
+#include "steer/worker/worker.h"
 #include "stream/link.h"
 #include "stream/message.h"
 
