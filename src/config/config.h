@@ -69,6 +69,8 @@ enum cox_config_flags {
     COX_CONFIG_REQUIRED = 1,      /* must be in the file; has no default */
     COX_CONFIG_MUST_EXIST = 2,    /* path: the file is there when the configuration is read */
     COX_CONFIG_ABOVE_MINIMUM = 4, /* number: `minimum` itself is not allowed */
+    COX_CONFIG_FLATTEN = 8,       /* list of numbers: items may be lists, [[0, 1], [1, 1]] */
+    COX_CONFIG_ANYTHING = 16,     /* text: a list or a section is fine, too, and gives NULL */
 };
 
 /* What a key holds that has neither a value nor a default (`initial` NULL, not required):
@@ -93,7 +95,8 @@ struct cox_config_row {
     int min_items; /* lists */
     int max_items; /* lists; 0 = 1000 */
     unsigned flags;
-    const char *help; /* one line */
+    const char *help;           /* one line */
+    const char *const *aliases; /* NULL-terminated: other names that files may use; NULL = none */
 };
 
 struct cox_config_schema {
@@ -101,6 +104,7 @@ struct cox_config_schema {
     int n;
     size_t size;      /* of the struct that it fills */
     const char *help; /* one or two sentences: what the section is for */
+    bool comments;    /* keys that begin with '_' are remarks, passed over */
 };
 
 #define COX_CONFIG_FIELD(type, member) \

@@ -47,6 +47,8 @@ static void plain_row(struct cox_str *out, const struct cox_config_row *row)
         cox_str_addf(out, "; %s", row->flags & COX_CONFIG_REQUIRED ? "required" : "no default");
     else
         cox_str_addf(out, "; default %s", row->initial);
+    for (const char *const *a = row->aliases; a && *a; a++)
+        cox_str_addf(out, "; also '%s'", *a);
     cox_str_addf(out, "\n      %s\n", row->help);
 }
 
@@ -92,6 +94,8 @@ static void markdown_row(struct cox_str *out, const struct cox_config_row *row)
     cox_str_deinit(&allowed);
     cox_str_add(out, " | ");
     add_cell(out, row->help);
+    for (const char *const *a = row->aliases; a && *a; a++)
+        cox_str_addf(out, "; also `%s`", *a);
     cox_str_add(out, " |\n");
 }
 

@@ -274,12 +274,40 @@ static int check_count(const struct cox_config_reader *reader, const struct cox_
                            row->name, n, row->min_items, most);
 }
 
+/* Numbers of a list of lists, one after the other. */
+static int read_flat(const struct cox_config_reader *reader, const struct cox_config_row *row,
+                     const struct cox_yaml_node *node, void *value)
+{
+    int n = 0;
+    for (const struct cox_yaml_node *item = node->first; item; item = item->next)
+        n += item->kind == COX_YAML_LIST ? item->n : 1;
+    int rc = check_count(reader, row, node, n);
+    size_t size = item_size(row);
+    char *items = rc ? NULL : cox_arena_alloc(reader->arena, n ? (size_t)n : 1, size);
+    if (!items)
+        return rc ? rc : cox_config_nomem(reader);
+    char *to = items;
+    for (const struct cox_yaml_node *item = node->first; item; item = item->next) {
+        const struct cox_yaml_node *one = item->kind == COX_YAML_LIST ? item->first : item;
+        int count = item->kind == COX_YAML_LIST ? item->n : 1;
+        for (int i = 0; i < count && !rc; i++, one = one->next, to += size)
+            rc = read_scalar(reader, row, one, to);
+        if (rc)
+            return rc;
+    }
+    ((struct cox_config_sections *)value)->n = n;
+    ((struct cox_config_sections *)value)->items = items;
+    return COX_OK;
+}
+
 static int read_list(const struct cox_config_reader *reader, const struct cox_config_row *row,
                      const struct cox_yaml_node *node, void *value)
 {
     bool single = node->kind == COX_YAML_SCALAR && row->type != COX_CONFIG_SECTIONS;
     if (!single && node->kind != COX_YAML_LIST)
         return wrong_value(reader, row, node, cox_config_type_words(row));
+    if (!single && row->flags & COX_CONFIG_FLATTEN)
+        return read_flat(reader, row, node, value);
     int n = single ? 1 : node->n;
     int rc = check_count(reader, row, node, n);
     if (rc)
@@ -345,6 +373,10 @@ int cox_config_read_row(const struct cox_config_reader *reader, const struct cox
         return cox_config_read_section(reader, row->section, node, row->name, value);
     if (node && node->overridden)
         return COX_OK;
+    if (row->flags & COX_CONFIG_ANYTHING && node->kind != COX_YAML_SCALAR) {
+        set_unset(row, value);
+        return COX_OK;
+    }
     if (cox_yaml_is_null(node)) {
         if (row->initial || row->flags & COX_CONFIG_REQUIRED)
             return cox_config_fail(reader, node, COX_EINVAL, "'%s' has no value: give %s%s%s%s",
@@ -361,10 +393,24 @@ int cox_config_read_row(const struct cox_config_reader *reader, const struct cox
 static const struct cox_config_row *row_named(const struct cox_config_schema *schema,
                                               const char *name)
 {
-    for (int i = 0; i < schema->n; i++)
+    for (int i = 0; i < schema->n; i++) {
         if (!strcmp(schema->rows[i].name, name))
             return &schema->rows[i];
+        for (const char *const *a = schema->rows[i].aliases; a && *a; a++)
+            if (!strcmp(*a, name))
+                return &schema->rows[i];
+    }
     return NULL;
+}
+
+/* The row's value in the map, under its name or another that it goes by. */
+static const struct cox_yaml_node *child_of(const struct cox_yaml_node *map,
+                                            const struct cox_config_row *row)
+{
+    const struct cox_yaml_node *child = cox_yaml_child(map, row->name, strlen(row->name));
+    for (const char *const *a = row->aliases; !child && a && *a; a++)
+        child = cox_yaml_child(map, *a, strlen(*a));
+    return child;
 }
 
 /* Every key of the map is in the table, once. */
@@ -374,9 +420,12 @@ static int check_keys(const struct cox_config_reader *reader,
 {
     for (const struct cox_yaml_node *child = node->first; child; child = child->next) {
         const char *key = child->key->text;
-        if (!row_named(schema, key))
+        if (schema->comments && key[0] == '_')
+            continue;
+        const struct cox_config_row *row = row_named(schema, key);
+        if (!row)
             return cox_config_unknown_key(reader, schema, name, child->key);
-        const struct cox_yaml_node *first = cox_yaml_child(node, key, strlen(key));
+        const struct cox_yaml_node *first = child_of(node, row);
         if (first != child)
             return cox_config_fail(reader, child->key, COX_EINVAL,
                                    "'%s' is given twice, first in line %d", key, first->key->line);
@@ -400,7 +449,7 @@ int cox_config_read_section(const struct cox_config_reader *reader,
     for (int i = 0; i < schema->n && !rc; i++) {
         const struct cox_config_row *row = &schema->rows[i];
         void *value = (char *)values + row->offset;
-        const struct cox_yaml_node *child = cox_yaml_child(node, row->name, strlen(row->name));
+        const struct cox_yaml_node *child = child_of(node, row);
         if (child)
             rc = cox_config_read_row(reader, row, child, value);
         else if (row->flags & COX_CONFIG_REQUIRED && !reader->lenient)

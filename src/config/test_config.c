@@ -40,7 +40,7 @@ static void bad_schemas_are_refused(void **state)
     const struct cox_config_row good = {"x", COX_CONFIG_INT, COX_CONFIG_FIELD(struct one, x),
                                         .initial = "1", .help = "x"};
     struct cox_config_row row[2] = {good, good};
-    struct cox_config_schema s = {row, 1, sizeof(struct one), "one"};
+    struct cox_config_schema s = {row, 1, sizeof(struct one), "one", false};
     assert_int_equal(cox_config_check_schema(&s, NULL), COX_OK);
     s.n = 2;
     assert_int_not_equal(cox_config_check_schema(&s, NULL), COX_OK); /* twice */
