@@ -16,6 +16,12 @@
  * all. The library's 100 attempts would never end on a damaged file. */
 #define READ_ATTEMPTS 26
 
+/* A write that SIGKILL meets may end where a page of the file ends: an object of HDF5's that lies
+ * across that place is left half new, half old, with a checksum that fits neither. So objects of
+ * ALIGN_FROM bytes and more begin with a page; none that is ever written over is smaller. */
+#define ALIGN_FROM 64
+#define ALIGN_TO 4096
+
 static pthread_mutex_t lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -80,8 +86,10 @@ hid_t cox_h5_access_list(bool latest)
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     H5Pset_file_locking(fapl, false, true); /* live.c says why */
     H5Pset_metadata_read_attempts(fapl, READ_ATTEMPTS);
-    if (latest)
+    if (latest) {
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
+        H5Pset_alignment(fapl, ALIGN_FROM, ALIGN_TO);
+    }
     return fapl;
 }
 

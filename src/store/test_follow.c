@@ -234,12 +234,32 @@ static int follower(int64_t frames, int out)
     return rc || seen.bad || (!told_to_end && seen.frames != frames);
 }
 
+#define FOLLOWERS 2
+static pid_t followers[FOLLOWERS]; /* those that live */
+
+/* A test that failed does not wait for those who wait for it. */
+static int end_followers(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FOLLOWERS; i++) {
+        if (followers[i] > 0 && !kill(followers[i], SIGKILL))
+            waitpid(followers[i], NULL, 0);
+        followers[i] = 0;
+    }
+    return 0;
+}
+
 static pid_t start_follower(int64_t frames, int *from)
 {
     int pipes[2];
+    int at = 0;
+    while (at < FOLLOWERS && followers[at])
+        at++;
+    assert_true(at < FOLLOWERS);
     assert_int_equal(pipe(pipes), 0);
     pid_t child = fork();
     assert_true(child >= 0);
+    followers[at] = child;
     if (!child) {
         close(pipes[0]);
         signal(SIGTERM, tell_to_end);
@@ -257,6 +277,8 @@ static int64_t end_follower(pid_t child, int from)
     assert_int_equal(read(from, &seen, sizeof seen), sizeof seen);
     close(from);
     waitpid(child, &status, 0);
+    for (int i = 0; i < FOLLOWERS; i++)
+        followers[i] = followers[i] == child ? 0 : followers[i];
     print_message("follower: %lld frames, %lld bad, %lld looks, lag %.1f ms on average, %.1f ms "
                   "at most\n",
                   (long long)seen.frames, (long long)seen.bad, (long long)seen.looks,
@@ -271,10 +293,10 @@ static int64_t end_follower(pid_t child, int from)
 static void follow_a_writer(bool compress, int64_t frames)
 {
     int from[2];
-    pid_t child[2];
+    pid_t child[FOLLOWERS];
     struct cox_traj *t = NULL;
     fresh_folder(true);
-    for (int i = 0; i < 2; i++) /* before there is a file */
+    for (int i = 0; i < FOLLOWERS; i++) /* before there is a file */
         child[i] = start_follower(frames, &from[i]);
     CHECK(create(&t, 0, 1, compress, &failure));
     double began = cox_clock_seconds();
@@ -284,7 +306,7 @@ static void follow_a_writer(bool compress, int64_t frames)
     }
     double took = cox_clock_seconds() - began;
     print_message("writer: %.0f frames/s, synced every %d\n", (double)frames / took, BLOCK);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FOLLOWERS; i++)
         end_follower(child[i], from[i]);
     CHECK(cox_traj_close(t, &failure));
     CHECK(cox_directory_remove(folder, &failure));
@@ -382,13 +404,13 @@ static int64_t check_dead(const int64_t safe[2])
 static void killed_writers(bool compress, int kills)
 {
     int from[2];
-    pid_t child[2];
+    pid_t child[FOLLOWERS];
     int64_t safe[2] = {0, 0};
     int64_t frames = 0;
     uint64_t draw = compress ? 99 : 12;
     int voids = 0;
     fresh_folder(false);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FOLLOWERS; i++)
         child[i] = start_follower(INT64_MAX, &from[i]);
     for (int i = 0; i < kills; i++) {
         draw = draw * 6364136223846793005U + 1442695040888963407U;
@@ -408,7 +430,7 @@ static void killed_writers(bool compress, int kills)
         CHECK(append(t, 1, &failure));
         CHECK(cox_traj_close(t, &failure));
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < FOLLOWERS; i++) {
         kill(child[i], SIGTERM);
         assert_int_equal(end_follower(child[i], from[i]), frames + 2);
     }
@@ -427,9 +449,9 @@ static void test_killed_writers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_followers),
-        cmocka_unit_test(test_compressed),
-        cmocka_unit_test(test_killed_writers),
+        cmocka_unit_test_teardown(test_two_followers, end_followers),
+        cmocka_unit_test_teardown(test_compressed, end_followers),
+        cmocka_unit_test_teardown(test_killed_writers, end_followers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
