@@ -17,6 +17,7 @@ THIRD_PARTY = [
     (r"yaml\.h", "config"),
     (r"(cblas|lapacke?|openblas/.*|cblas_\w+)\.h", "kern"),
     (r"sqlite3\.h", "store"),
+    (r"KIM_\w+\.h", "kim"),
     (r"zmq\.h|msgpack.*\.h", "stream"),
     (r"OpenMM.*|lammps/.*", "md"),
 ]

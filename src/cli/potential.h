@@ -4,8 +4,9 @@
 #ifndef COX_CLI_POTENTIAL_H
 #define COX_CLI_POTENTIAL_H
 
-#define COX_POTENTIAL_COMMANDS(X) \
-    X(convert, "convert", "a model file of another format (.pb, .pbtxt, .yaml) as .dp")
+#define COX_POTENTIAL_COMMANDS(X)                                                       \
+    X(convert, "convert", "a model file of another format (.pb, .pbtxt, .yaml) as .dp") \
+    X(kim_install, "kim-install", "a model for LAMMPS: pair_style kim")
 
 #define X(name, text, summary) int cox_potential_##name(int argc, char **argv);
 COX_POTENTIAL_COMMANDS(X)
