@@ -65,7 +65,7 @@ static void store(const struct source *s, struct cox_traj *t, int64_t frames, in
         }
         for (int k = 0; k < COLUMNS; k++)
             columns[k] = values[k];
-        const struct cox_traj_block block = {each, step, time_ps, x, NULL, columns};
+        const struct cox_traj_block block = {each, step, time_ps, x, NULL, NULL, columns};
         must(cox_traj_append(t, &block, &err));
         must(cox_traj_sync(t, &err));
     }

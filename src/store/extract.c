@@ -379,7 +379,8 @@ int cox_extract_frame(struct cox_extract *extract, int64_t id, int64_t step, dou
     if (!rc && extract->h5) {
         const int32_t cells[2] = {(int32_t)segment, (int32_t)id};
         const void *const columns[2] = {&cells[0], &cells[1]};
-        const struct cox_traj_block block = {1, &step, &time_ps, &extract->x[0][0], NULL, columns};
+        const struct cox_traj_block block = {1,    &step, &time_ps, &extract->x[0][0],
+                                             NULL, NULL,  columns};
         rc = cox_traj_append(extract->h5, &block, err);
     }
     return rc;

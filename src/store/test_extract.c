@@ -43,7 +43,7 @@ static void make_run(void)
         const int64_t step = 250 * (r % 5 + 1 + r / 20 * 5);
         const double time = 0.001 * (double)step;
         move_frame(x, ATOMS, (uint64_t)r + 1);
-        const struct cox_traj_block block = {1, &step, &time, &x[0][0], NULL, values};
+        const struct cox_traj_block block = {1, &step, &time, &x[0][0], NULL, NULL, values};
         CHECK(cox_traj_append(t, &block, &failure));
         cox_free(x);
     }

@@ -79,7 +79,7 @@ static void append(struct cox_traj *t, struct cell cell)
     const void *const columns[2] = {&cells[0], &cells[1]};
     const int64_t step = 250 * (cell.index + 1);
     const double time_ps = 0.5 * (cell.index + 1);
-    const struct cox_traj_block block = {1, &step, &time_ps, &x[0][0], NULL, columns};
+    const struct cox_traj_block block = {1, &step, &time_ps, &x[0][0], NULL, NULL, columns};
     CHECK(cox_traj_append(t, &block, &failure));
 }
 

@@ -40,7 +40,7 @@ static const struct cox_traj_column columns[3] = {{"segment", COX_TRAJ_I32, ""},
 #define ROOM 64
 struct rows {
     int64_t step[ROOM];
-    double time[ROOM];
+    double time[ROOM], box[ROOM][9];
     float x[ROOM][ATOMS][3], v[ROOM][ATOMS][3];
     int32_t segment[ROOM], lane[ROOM];
     float rmsd[ROOM];
@@ -58,6 +58,8 @@ static void fill(int64_t first, int n)
         int64_t row = first + i;
         rows.step[i] = row * 100;
         rows.time[i] = 0.2 * (double)row;
+        for (int k = 0; k < 9; k++)
+            rows.box[i][k] = 1e-3 * (double)row + k / 3.0;
         rows.segment[i] = (int32_t)(row / 10);
         rows.lane[i] = (int32_t)(row % 7);
         rows.rmsd[i] = (float)row * 0.01F;
@@ -74,7 +76,7 @@ static struct cox_traj *create(bool velocities, bool compress)
     struct cox_err err = COX_ERR_INIT;
     struct cox_traj *t = NULL;
     struct cox_traj_options options = COX_TRAJ_OPTIONS_INIT;
-    options.velocities = velocities;
+    options.velocities = options.periodic = velocities;
     options.compress = compress;
     options.n_columns = 3;
     options.columns = columns;
@@ -95,6 +97,7 @@ static int append(struct cox_traj *t, int n, struct cox_err *err)
         .time_ps = rows.time,
         .position_nm = &rows.x[0][0][0],
         .velocity_nm_ps = cox_traj_has_velocities(t) ? &rows.v[0][0][0] : NULL,
+        .box_nm = cox_traj_is_periodic(t) ? rows.box[0] : NULL,
         .column = cells,
     };
     return cox_traj_append(t, &block, err);
@@ -118,6 +121,9 @@ static void verify(struct cox_traj *t, int64_t frames)
             rc = cox_traj_read_f32(t, "rmsd_A", at, n, got.rmsd, &err);
         if (!rc && cox_traj_has_velocities(t))
             rc = cox_traj_read_velocities(t, at, n, &got.v[0][0][0], &err);
+        assert_true(cox_traj_is_periodic(t) == cox_traj_has_velocities(t));
+        if (!rc && cox_traj_is_periodic(t))
+            rc = cox_traj_read_boxes(t, at, n, got.box[0], &err);
         if (rc)
             fail_msg("%s", err.text);
         assert_memory_equal(got.x, rows.x, (size_t)n * sizeof rows.x[0]);
@@ -127,6 +133,8 @@ static void verify(struct cox_traj *t, int64_t frames)
         assert_memory_equal(got.rmsd, rows.rmsd, (size_t)n * sizeof rows.rmsd[0]);
         if (cox_traj_has_velocities(t))
             assert_memory_equal(got.v, rows.v, (size_t)n * sizeof rows.v[0]);
+        if (cox_traj_is_periodic(t))
+            assert_memory_equal(got.box, rows.box, (size_t)n * sizeof rows.box[0]);
         at += n;
     }
 }
@@ -264,7 +272,7 @@ static void kill_once(int wait_us)
     assert_true(child >= 0);
     if (!child) {
         struct cox_traj_options options = COX_TRAJ_OPTIONS_INIT;
-        options.velocities = true;
+        options.velocities = options.periodic = true;
         options.n_columns = 3;
         options.columns = columns;
         struct cox_traj *t = NULL;
@@ -368,6 +376,7 @@ static void test_errors(void **state)
     assert_int_equal(cox_traj_column_index(t, "x"), -1);
     struct cox_traj_block block = {.n = 1, .step = rows.step, .time_ps = rows.time};
     assert_int_equal(cox_traj_append(t, &block, &err), COX_EINVAL);
+    assert_non_null(strstr(err.text, "velocities, boxes and 3 columns"));
     CHECK(cox_traj_close(t, &failure));
     CHECK(cox_traj_open_read(&t, path, &failure));
     assert_int_equal(append(t, 1, &err), COX_EINVAL);

@@ -118,6 +118,8 @@ static int for_each_set(struct cox_traj *t, each_set *visit, void *user, struct 
         rc = visit(t, TRAJ_TIME, user, err);
     if (!rc && t->velocities)
         rc = visit(t, TRAJ_VELOCITY, user, err);
+    if (!rc && t->periodic)
+        rc = visit(t, TRAJ_EDGES, user, err);
     for (int i = 0; !rc && i < t->n_columns; i++) {
         cox_traj_column_path(t, i, path);
         rc = visit(t, path, user, err);
@@ -175,6 +177,7 @@ static int describe(struct cox_traj *t, struct cox_err *err)
         return rc;
     t->n_atoms = (int)dims[1];
     t->velocities = cox_h5_exists(t->h5, TRAJ_VELOCITY);
+    t->periodic = cox_h5_exists(t->h5, TRAJ_EDGES);
     t->compressed = true; /* unknown: the larger need of space */
     read_part(t);
     rc = read_columns(t, err);
@@ -299,6 +302,7 @@ static int64_t growth(const struct cox_traj *t, int64_t n)
     if (t->compressed && t->frames % COX_TRAJ_CHUNK)
         chunks++; /* the chunk under way is put in a new place */
     return chunks * (chunk + 64) * (t->velocities ? 2 : 1) +
+           (t->periodic ? (n / EDGES_CHUNK + 1) * EDGES_CHUNK * 72 : 0) +
            (int64_t)(t->n_columns + 2) * (n / SCALAR_CHUNK + 1) * SCALAR_CHUNK * 8 + INDEX_SPACE;
 }
 
@@ -327,6 +331,8 @@ static int append_all(struct cox_traj *t, const struct cox_traj_block *block, st
     int rc = cox_h5_write_rows(f, TRAJ_POSITION, COX_H5_F32, at, n, block->position_nm, err);
     if (!rc && t->velocities)
         rc = cox_h5_write_rows(f, TRAJ_VELOCITY, COX_H5_F32, at, n, block->velocity_nm_ps, err);
+    if (!rc && t->periodic)
+        rc = cox_h5_write_rows(f, TRAJ_EDGES, COX_H5_F64, at, n, block->box_nm, err);
     for (int i = 0; !rc && i < t->n_columns; i++) {
         cox_traj_column_path(t, i, path);
         rc = cox_h5_write_rows(f, path, cox_traj_h5_type(t->column[i].type), at, n,
@@ -345,10 +351,12 @@ int cox_traj_append(struct cox_traj *traj, const struct cox_traj_block *block, s
     if (block->n < 1)
         return COX_OK;
     if (!block->position_nm || !block->step || !block->time_ps ||
-        (traj->velocities && !block->velocity_nm_ps) || (traj->n_columns && !block->column))
+        (traj->velocities && !block->velocity_nm_ps) || (traj->periodic && !block->box_nm) ||
+        (traj->n_columns && !block->column))
         return cox_err_set(err, COX_EINVAL,
-                           "'%s': a block needs positions, steps, times%s and %d columns",
-                           traj->path, traj->velocities ? ", velocities" : "", traj->n_columns);
+                           "'%s': a block needs positions, steps, times%s%s and %d columns",
+                           traj->path, traj->velocities ? ", velocities" : "",
+                           traj->periodic ? ", boxes" : "", traj->n_columns);
     rc = reserve_times(traj, block->n, err);
     if (!rc)
         rc = cox_h5_reserve(traj->h5, growth(traj, block->n), err);

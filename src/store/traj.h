@@ -4,6 +4,7 @@
  * …). MDAnalysis' H5MDReader opens the file. Units nm, ps, nm/ps.
  *
  *   /particles/trajectory/position/{value [T][N][3], step [T], time [T]}, velocity/ likewise
+ *   /particles/trajectory/box/edges/{value [T][3][3], step, time}   only of a periodic system
  *   /observables/NAME/{value [T], step, time}      step and time are shared by hard links
  *   /parameters/topology/…, /connectivity/bonds    so that the file needs no other
  *
@@ -37,6 +38,7 @@ struct cox_traj_column {
 
 struct cox_traj_options {
     bool velocities;
+    bool periodic; /* every frame has its box */
     bool compress; /* coordinates and velocities; bench/store.md tells what it costs and gives */
     int n_columns; /* <= COX_TRAJ_MAX_COLUMNS */
     const struct cox_traj_column *columns;
@@ -55,6 +57,7 @@ struct cox_traj_block {
     const double *time_ps;       /* [n] simulated time of the frame's lane */
     const float *position_nm;    /* [n][N][3] */
     const float *velocity_nm_ps; /* [n][N][3]; required if created with velocities, else NULL */
+    const double *box_nm;        /* [n][3][3], the rows the edges; likewise if periodic */
     const void *const *column;   /* [n_columns] of int32_t[n] or float[n], in the file's order */
 };
 
@@ -97,6 +100,7 @@ int cox_traj_room(const struct cox_traj *traj);
 /* This is file `file` of `files`, 0 of 1 where the file does not say. */
 int cox_traj_files(const struct cox_traj *traj, int *file);
 bool cox_traj_has_velocities(const struct cox_traj *traj);
+bool cox_traj_is_periodic(const struct cox_traj *traj);
 const char *cox_traj_path(const struct cox_traj *traj);
 int cox_traj_columns(const struct cox_traj *traj, const struct cox_traj_column **out);
 /* -1 when there is no such column. */
@@ -107,6 +111,8 @@ int cox_traj_read_positions(struct cox_traj *traj, int64_t first, int64_t n, flo
                             struct cox_err *err) COX_MUST_CHECK;
 int cox_traj_read_velocities(struct cox_traj *traj, int64_t first, int64_t n, float *velocity_nm_ps,
                              struct cox_err *err) COX_MUST_CHECK;
+int cox_traj_read_boxes(struct cox_traj *traj, int64_t first, int64_t n, double *box_nm,
+                        struct cox_err *err) COX_MUST_CHECK;
 /* step and time_ps may each be NULL. */
 int cox_traj_read_times(struct cox_traj *traj, int64_t first, int64_t n, int64_t *step,
                         double *time_ps, struct cox_err *err) COX_MUST_CHECK;

@@ -54,7 +54,8 @@ static int write_header(struct cox_traj *t, const char *author, struct cox_err *
 static int write_particles(struct cox_traj *t, const struct cox_system *s, struct cox_err *err)
 {
     static const int32_t dimension[1] = {3};
-    static const char *const boundary[3] = {"none", "none", "none"};
+    static const char *const none[3] = {"none", "none", "none"};
+    static const char *const periodic[3] = {"periodic", "periodic", "periodic"};
     const int64_t n = s->n_atoms;
     struct cox_h5 *f = t->h5;
     int rc = cox_topology_write(f, TRAJ_TOPOLOGY, s, err);
@@ -63,7 +64,8 @@ static int write_particles(struct cox_traj *t, const struct cox_system *s, struc
     if (!rc)
         rc = cox_h5_set_ints(f, TRAJ_GROUP "/box", "dimension", 1, dimension, err);
     if (!rc)
-        rc = cox_h5_set_texts(f, TRAJ_GROUP "/box", "boundary", 3, boundary, err);
+        rc = cox_h5_set_texts(f, TRAJ_GROUP "/box", "boundary", 3, t->periodic ? periodic : none,
+                              err);
     if (!rc)
         rc = cox_h5_write(f, TRAJ_GROUP "/mass", COX_H5_F64, 1, &n, s->mass_u, err);
     if (!rc)
@@ -81,6 +83,19 @@ static int write_particles(struct cox_traj *t, const struct cox_system *s, struc
     return rc;
 }
 
+static int create_edges(struct cox_traj *t, struct cox_err *err)
+{
+    const int64_t edges[3] = {EDGES_CHUNK, 3, 3};
+    int rc = cox_h5_create_growing(t->h5, TRAJ_EDGES, COX_H5_F64, 3, edges, false, err);
+    if (!rc)
+        rc = cox_h5_set_text(t->h5, TRAJ_EDGES, "unit", "nm", err);
+    if (!rc)
+        rc = cox_h5_link(t->h5, TRAJ_STEP, TRAJ_GROUP "/box/edges/step", err);
+    if (!rc)
+        rc = cox_h5_link(t->h5, TRAJ_TIME, TRAJ_GROUP "/box/edges/time", err);
+    return rc;
+}
+
 static int create_positions(struct cox_traj *t, bool compress, struct cox_err *err)
 {
     const int64_t frame[3] = {COX_TRAJ_CHUNK, t->n_atoms, 3};
@@ -95,6 +110,8 @@ static int create_positions(struct cox_traj *t, bool compress, struct cox_err *e
         rc = cox_h5_create_growing(f, TRAJ_TIME, COX_H5_F64, 1, &scalar, false, err);
     if (!rc)
         rc = cox_h5_set_text(f, TRAJ_TIME, "unit", "ps", err);
+    if (!rc && t->periodic)
+        rc = create_edges(t, err);
     if (rc || !t->velocities)
         return rc;
     rc = cox_h5_create_growing(f, TRAJ_VELOCITY, COX_H5_F32, 3, frame, compress, err);
@@ -185,6 +202,7 @@ int cox_traj_create(struct cox_traj **out, const char *path, const struct cox_sy
         return cox_err_wrap(err, rc, "creating '%s'", path);
     t->n_atoms = system->n_atoms;
     t->velocities = options->velocities;
+    t->periodic = options->periodic;
     t->n_columns = options->n_columns;
     for (int i = 0; i < t->n_columns; i++)
         t->column[i] = options->columns[i];

@@ -11,15 +11,17 @@
 #define TRAJ_STEP TRAJ_GROUP "/position/step"
 #define TRAJ_TIME TRAJ_GROUP "/position/time"
 #define TRAJ_VELOCITY TRAJ_GROUP "/velocity/value"
+#define TRAJ_EDGES TRAJ_GROUP "/box/edges/value"
 #define TRAJ_TOPOLOGY "/parameters/topology"
 #define TRAJ_PATH_SIZE 128
 #define SCALAR_CHUNK 512 /* rows of one number: 16 would be all overhead */
+#define EDGES_CHUNK 64
 
 struct cox_traj {
     struct cox_h5 *h5;
     char *path;
     int n_atoms;
-    bool velocities;
+    bool velocities, periodic;
     int n_columns;
     struct cox_traj_column column[COX_TRAJ_MAX_COLUMNS];
     int files, file;

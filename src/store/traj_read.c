@@ -38,6 +38,11 @@ bool cox_traj_has_velocities(const struct cox_traj *traj)
     return traj->velocities;
 }
 
+bool cox_traj_is_periodic(const struct cox_traj *traj)
+{
+    return traj->periodic;
+}
+
 const char *cox_traj_path(const struct cox_traj *traj)
 {
     return traj->path;
@@ -73,6 +78,15 @@ int cox_traj_read_positions(struct cox_traj *traj, int64_t first, int64_t n, flo
     int rc = check_rows(traj, first, n, err);
     return rc ? rc
               : cox_h5_read_rows(traj->h5, TRAJ_POSITION, COX_H5_F32, first, n, position_nm, err);
+}
+
+int cox_traj_read_boxes(struct cox_traj *traj, int64_t first, int64_t n, double *box_nm,
+                        struct cox_err *err)
+{
+    int rc = check_rows(traj, first, n, err);
+    if (!rc && !traj->periodic)
+        rc = cox_err_set(err, COX_ENOTFOUND, "'%s' has no boxes", traj->path);
+    return rc ? rc : cox_h5_read_rows(traj->h5, TRAJ_EDGES, COX_H5_F64, first, n, box_nm, err);
 }
 
 int cox_traj_read_velocities(struct cox_traj *traj, int64_t first, int64_t n, float *velocity_nm_ps,

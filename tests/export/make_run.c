@@ -57,7 +57,7 @@ static int append(struct cox_traj *t, int row, struct cox_err *err)
         x[i][1] = 0.1F * (float)i;
         x[i][2] = 0.01F * (float)(i * i);
     }
-    const struct cox_traj_block block = {1, &step, &time, &x[0][0], NULL, values};
+    const struct cox_traj_block block = {1, &step, &time, &x[0][0], NULL, NULL, values};
     return cox_traj_append(t, &block, err);
 }
 

@@ -125,7 +125,7 @@ static int write_h5md(const char *directory)
         const int32_t lane = f % 4;
         const float rmsd = 0.5F * (float)f;
         const void *const cells[2] = {&lane, &rmsd};
-        const struct cox_traj_block block = {1, &step, &time, &x[0][0], &v[0][0], cells};
+        const struct cox_traj_block block = {1, &step, &time, &x[0][0], &v[0][0], NULL, cells};
         rc = cox_traj_append(t, &block, &err);
     }
     if (!rc)

@@ -118,7 +118,7 @@ static void write_frames(const char *run, int files, int file)
                 for (int d = 0; d < 3; d++)
                     x[i][d] = (float)(chain->position_nm[i][d] + 0.2 * cox_rng_uniform(&rng));
             const void *const values[] = {&segment, &lane, &round, &rmsd, &temperature, &index};
-            const struct cox_traj_block block = {1, &step, &time_ps, &x[0][0], NULL, values};
+            const struct cox_traj_block block = {1, &step, &time_ps, &x[0][0], NULL, NULL, values};
             OK(cox_traj_append(traj, &block, &err));
         }
     OK(cox_traj_close(traj, &err));
