@@ -46,15 +46,15 @@ static inline void test_field_box(const struct test_field *t, struct cox_dyn_for
         for (int k = 0; k < 3; k++)
             out->virial[k][k] -= t->volume * (v - t->volume0) * v;
     }
-    double trace = dot3(box->h[0], box->h[0]) + dot3(box->h[1], box->h[1]) +
-                   dot3(box->h[2], box->h[2]);
+    double trace =
+        dot3(box->h[0], box->h[0]) + dot3(box->h[1], box->h[1]) + dot3(box->h[2], box->h[2]);
     double scale = t->shape / pow(v, 2.0 / 3);
     out->energy += scale * trace - 3 * t->shape;
     for (int a = 0; a < 3; a++)
         for (int b = 0; b < 3; b++)
             for (int i = 0; i < 3; i++)
-                out->virial[a][b] -= 2 * scale * box->h[i][a] * box->h[i][b] -
-                                     (a == b ? 2 * scale * trace / 9 : 0);
+                out->virial[a][b] -=
+                    2 * scale * box->h[i][a] * box->h[i][b] - (a == b ? 2 * scale * trace / 9 : 0);
     if (t->metric <= 0)
         return;
     for (int i = 0; i < 3; i++)
