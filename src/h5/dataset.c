@@ -267,6 +267,14 @@ static hid_t select_rows(hid_t set, int rank, const int64_t *dims, int64_t first
     return space;
 }
 
+static void tell_of_compression(struct cox_h5 *file, hid_t set)
+{
+    hid_t dcpl = H5Dget_create_plist(set);
+    if (H5Pget_nfilters(dcpl) > 0)
+        cox_h5_driver_compressed(file->driver);
+    H5Pclose(dcpl);
+}
+
 /* `first` -1: after the last row. */
 static int write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type type, int64_t first,
                       int64_t n, const void *rows, struct cox_err *err)
@@ -286,6 +294,8 @@ static int write_rows(struct cox_h5 *file, const char *name, enum cox_h5_type ty
         first = first < 0 ? dims[0] : first;
         to_hsize(rank, dims, size);
         size[0] = (hsize_t)first + (hsize_t)n;
+        if (rank > 1 && file->driver)
+            tell_of_compression(file, set);
         if (first + n > dims[0] && H5Dset_extent(set, size) < 0) {
             rc = cox_h5_fail(file, "extend", name, err);
         } else {

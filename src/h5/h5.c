@@ -80,28 +80,34 @@ int cox_h5_alloc(struct cox_h5 **out, const char *path, struct cox_err *err)
     return COX_OK;
 }
 
-hid_t cox_h5_access_list(bool latest)
+static hid_t access_list(enum cox_h5_access access)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     H5Pset_file_locking(fapl, false, true); /* live.c says why */
     H5Pset_metadata_read_attempts(fapl, READ_ATTEMPTS);
-    if (latest) {
+    if (access != COX_H5_PLAIN) {
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
         H5Pset_alignment(fapl, ALIGN_FROM, ALIGN_TO);
     }
     return fapl;
 }
 
-int cox_h5_open_id(struct cox_h5 *file, bool latest, unsigned flags, struct cox_err *err)
+int cox_h5_open_id(struct cox_h5 *file, enum cox_h5_access access, unsigned flags,
+                   struct cox_err *err)
 {
     int rc = COX_OK;
     cox_h5_enter();
-    hid_t fapl = cox_h5_access_list(latest);
+    hid_t fapl = access_list(access);
+    const bool in_place = access == COX_H5_LIVE || access == COX_H5_STAGED;
+    if (in_place)
+        cox_h5_driver_use(&file->spare, fapl, access == COX_H5_STAGED);
     file->id = H5Fopen(file->path, flags, fapl);
     H5Pclose(fapl);
     if (file->id < 0)
         rc = cox_h5_fail(file, "open", "the file (is it HDF5?)", err);
+    else if (in_place)
+        file->driver = cox_h5_driver_of(file->id);
     cox_h5_leave();
     return rc;
 }
@@ -114,7 +120,7 @@ int cox_h5_open_with(struct cox_h5 **out, const char *path, unsigned flags, stru
         return cox_err_set(err, COX_ENOTFOUND, "cannot open '%s': No such file or directory", path);
     int rc = cox_h5_alloc(&file, path, err);
     if (!rc)
-        rc = cox_h5_open_id(file, false, flags, err);
+        rc = cox_h5_open_id(file, COX_H5_PLAIN, flags, err);
     if (rc) {
         cox_free(file);
         return rc;
@@ -123,7 +129,8 @@ int cox_h5_open_with(struct cox_h5 **out, const char *path, unsigned flags, stru
     return COX_OK;
 }
 
-static int create(struct cox_h5 **out, const char *path, bool latest, struct cox_err *err)
+static int create(struct cox_h5 **out, const char *path, enum cox_h5_access access,
+                  struct cox_err *err)
 {
     int rc = cox_h5_alloc(out, path, err);
     if (rc)
@@ -132,7 +139,7 @@ static int create(struct cox_h5 **out, const char *path, bool latest, struct cox
     file->staged = true;
     cox_file_temporary(path, file->temporary, sizeof file->temporary);
     cox_h5_enter();
-    hid_t fapl = cox_h5_access_list(latest);
+    hid_t fapl = access_list(access);
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
     H5Pclose(fapl);
     if (file->id < 0)
@@ -147,16 +154,17 @@ static int create(struct cox_h5 **out, const char *path, bool latest, struct cox
 
 int cox_h5_create(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return create(out, path, false, err);
+    return create(out, path, COX_H5_PLAIN, err);
 }
 
 int cox_h5_create_live(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return create(out, path, true, err);
+    return create(out, path, COX_H5_LATEST, err);
 }
 
 int cox_h5_open_read(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
+    cox_h5_finish(path);
     int rc = cox_h5_open_with(out, path, H5F_ACC_RDONLY, err);
     if (rc == COX_EIO) /* perhaps still being written, or its writer was killed */
         rc = cox_h5_open_with(out, path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, err);
@@ -199,6 +207,8 @@ void cox_h5_abandon(struct cox_h5 *file)
     if (!file)
         return;
     cox_h5_enter();
+    if (file->driver)
+        cox_h5_driver_drop(file->driver);
     if (file->id >= 0)
         H5Fclose(file->id);
     H5Eclear2(H5E_DEFAULT);

@@ -33,8 +33,8 @@ int cox_h5_open_follow(struct cox_h5 **out, const char *path, struct cox_err *er
  * Clears the status flags that a killed writer left behind. Until it is closed no other process may
  * write (COX_EEXISTS). Flushed rows survive a writer that is killed. */
 int cox_h5_open_append(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
-/* Likewise, for cutting: no reader can open it meanwhile, and a writer that is killed may leave it
- * damaged. */
+/* Likewise, for cutting: nothing is written until it is closed, and then all or nothing, also when
+ * the writer is killed; until then readers find it as it was. */
 int cox_h5_open_alone(struct cox_h5 **out, const char *path, struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_flush(struct cox_h5 *file, struct cox_err *err) COX_MUST_CHECK;
 /* What was flushed is safe on the disk when this returns. */
@@ -50,6 +50,7 @@ int cox_h5_written_now(const char *path, bool *written, struct cox_err *err) COX
 struct cox_h5_state {
     unsigned flags; /* 0: closed in order (or of a format that has none) */
     bool wrong_end;
+    bool unfinished; /* its last writes are still to be made */
     int64_t
         missing; /* bytes that the file should have and has not: cut off, or the disk was full */
 };
@@ -122,6 +123,12 @@ int cox_h5_get_number(struct cox_h5 *file, const char *object, const char *key, 
                       struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_get_ints(struct cox_h5 *file, const char *object, const char *key, int n,
                     int32_t *values, struct cox_err *err) COX_MUST_CHECK;
+/* Names of what is in a group, sorted; *out is one block, freed with cox_free. */
+int cox_h5_list(char ***out, int *n, struct cox_h5 *file, const char *group,
+                struct cox_err *err) COX_MUST_CHECK;
+/* A dataset of texts, of fixed or variable width, as other programs write them; likewise. */
+int cox_h5_read_words(char ***out, int *n, struct cox_h5 *file, const char *name,
+                      struct cox_err *err) COX_MUST_CHECK;
 /* Makes a group (and its parents); an existing one is fine. */
 int cox_h5_group(struct cox_h5 *file, const char *name, struct cox_err *err) COX_MUST_CHECK;
 /* A second name for an object: H5MD shares one `step` and `time` between its elements. */

@@ -14,31 +14,60 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "h5/internal.h"
+#include "h5/redo.h"
 
 #define RESERVE_STEP (4 << 20) /* bytes; so much a killed writer leaves allocated in vain */
 
 /* ---- one writer ---- */
 
-static int lock_for_writing(struct cox_h5 *file, struct cox_err *err)
+/* A reader that finishes a dead writer's work holds the lock for some milliseconds. */
+#define PATIENCE 100 /* naps of 5 ms */
+
+static int try_lock(int fd, bool patient)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    const struct timespec nap = {0, 5000000};
+    int rc;
+    for (int i = patient ? PATIENCE : 0;; i--) {
+        rc = fcntl(fd, F_OFD_SETLK, &whole);
+        if (!rc || !i || (errno != EAGAIN && errno != EACCES))
+            return rc;
+        nanosleep(&nap, NULL);
+    }
+}
+
+/* Then the file is as its last writer meant it to be. */
+static int lock_for_writing(struct cox_h5 *file, bool patient, struct cox_err *err)
+{
     if (file->fd >= 0)
         return COX_OK;
     file->fd = open(file->path, O_RDWR | O_CLOEXEC);
     if (file->fd < 0)
         return cox_err_errno(err, "cannot open '%s'", file->path);
-    if (!fcntl(file->fd, F_OFD_SETLK, &whole) || (errno != EAGAIN && errno != EACCES))
-        return COX_OK; /* a file system without locks is taken as it is */
+    if (!try_lock(file->fd, patient && cox_h5_redo_is_there(file->path)) ||
+        (errno != EAGAIN && errno != EACCES)) /* a file system without locks is taken as it is */
+        return cox_h5_redo_replay(file->path, file->fd, err);
     close(file->fd);
     file->fd = -1;
     return cox_err_set(err, COX_EEXISTS,
                        "'%s' is being written by another process; wait until it has ended",
                        file->path);
+}
+
+void cox_h5_finish(const char *path)
+{
+    struct cox_h5 *file = NULL;
+    if (!cox_h5_redo_is_there(path) || cox_h5_alloc(&file, path, NULL))
+        return;
+    (void)!lock_for_writing(file, false, NULL);
+    cox_h5_unlock(file, false);
+    cox_free(file);
 }
 
 int cox_h5_written_now(const char *path, bool *written, struct cox_err *err)
@@ -148,6 +177,7 @@ int cox_h5_look(struct cox_h5_state *out, const char *path, struct cox_err *err)
     if (fd < 0)
         return cox_err_errno(err, "cannot open '%s'", path);
     int rc = examine(out, b, path, fd, err);
+    out->unfinished = cox_h5_redo_is_there(path);
     close(fd);
     return rc;
 }
@@ -192,7 +222,7 @@ int cox_h5_mend(const char *path, unsigned char before[COX_H5_SUPERBLOCK], struc
     int rc = cox_h5_alloc(&file, path, err);
     if (rc)
         return rc;
-    rc = lock_for_writing(file, err);
+    rc = lock_for_writing(file, true, err);
     if (!rc)
         rc = mend_superblock(file, before, false, err);
     cox_h5_unlock(file, false);
@@ -207,7 +237,7 @@ int cox_h5_unmend(const char *path, const unsigned char before[COX_H5_SUPERBLOCK
     int rc = cox_h5_alloc(&file, path, err);
     if (rc)
         return rc;
-    rc = lock_for_writing(file, err);
+    rc = lock_for_writing(file, true, err);
     if (!rc && (pwrite(file->fd, before, COX_H5_SUPERBLOCK, 0) != COX_H5_SUPERBLOCK ||
                 fdatasync(file->fd)))
         rc = cox_err_errno(err, "cannot write '%s'", path);
@@ -219,6 +249,8 @@ int cox_h5_unmend(const char *path, const unsigned char before[COX_H5_SUPERBLOCK
 void cox_h5_unlock(struct cox_h5 *file, bool failed)
 {
     struct stat st;
+    cox_free(file->spare);
+    file->spare = NULL;
     if (file->fd < 0)
         return;
     /* HDF5 that could not write all may yet have told of it */
@@ -233,15 +265,27 @@ void cox_h5_unlock(struct cox_h5 *file, bool failed)
 
 /* ---- opening ---- */
 
-static int open_for_writing(struct cox_h5 *file, unsigned flags, struct cox_err *err)
+static int reserve_driver(struct cox_h5 *file, struct cox_err *err)
 {
-    int rc = lock_for_writing(file, err);
-    if (!rc)
-        rc = mend_superblock(file, NULL, true, err);
-    return rc ? rc : cox_h5_open_id(file, true, H5F_ACC_RDWR | flags, err);
+    if (!file->spare)
+        file->spare = cox_h5_driver_create();
+    return file->spare ? COX_OK
+                       : cox_err_set(err, COX_ENOMEM, "out of memory opening '%s'", file->path);
 }
 
-static int open_existing(struct cox_h5 **out, const char *path, unsigned flags, struct cox_err *err)
+static int open_for_writing(struct cox_h5 *file, enum cox_h5_access access, struct cox_err *err)
+{
+    const unsigned flags = access == COX_H5_LIVE ? H5F_ACC_SWMR_WRITE : 0;
+    int rc = reserve_driver(file, err);
+    if (!rc)
+        rc = lock_for_writing(file, true, err);
+    if (!rc)
+        rc = mend_superblock(file, NULL, true, err);
+    return rc ? rc : cox_h5_open_id(file, access, H5F_ACC_RDWR | flags, err);
+}
+
+static int open_existing(struct cox_h5 **out, const char *path, enum cox_h5_access access,
+                         struct cox_err *err)
 {
     struct cox_h5 *file = NULL;
     *out = NULL;
@@ -250,7 +294,7 @@ static int open_existing(struct cox_h5 **out, const char *path, unsigned flags, 
     int rc = cox_h5_alloc(&file, path, err);
     if (rc)
         return rc;
-    rc = open_for_writing(file, flags, err);
+    rc = open_for_writing(file, access, err);
     if (rc) {
         cox_h5_unlock(file, false);
         cox_free(file);
@@ -262,16 +306,17 @@ static int open_existing(struct cox_h5 **out, const char *path, unsigned flags, 
 
 int cox_h5_open_append(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return open_existing(out, path, H5F_ACC_SWMR_WRITE, err);
+    return open_existing(out, path, COX_H5_LIVE, err);
 }
 
 int cox_h5_open_alone(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return open_existing(out, path, 0, err);
+    return open_existing(out, path, COX_H5_STAGED, err);
 }
 
 int cox_h5_open_follow(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
+    cox_h5_finish(path);
     int rc = cox_h5_open_with(out, path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, err);
     if (rc == COX_EIO) /* of an older format, or open for writing in this very process */
         rc = cox_h5_open_with(out, path, H5F_ACC_RDONLY, err);
@@ -284,16 +329,21 @@ int cox_h5_open_follow(struct cox_h5 **out, const char *path, struct cox_err *er
 
 int cox_h5_publish(struct cox_h5 *file, struct cox_err *err)
 {
+    char stale[COX_H5_REDO_PATH_SIZE];
+    int rc = reserve_driver(file, err);
     cox_h5_enter();
-    int rc = H5Fclose(file->id) < 0 ? cox_h5_fail(file, "close", "the file", err) : COX_OK;
+    if (H5Fclose(file->id) < 0 && !rc)
+        rc = cox_h5_fail(file, "close", "the file", err);
     cox_h5_leave();
     file->id = -1;
+    cox_h5_redo_path(stale, file->path);
+    unlink(stale); /* of a file that was removed */
     if (!rc)
         rc = cox_file_commit(file->temporary, file->path, err);
     else
         unlink(file->temporary);
     file->staged = false;
-    return rc ? rc : open_for_writing(file, H5F_ACC_SWMR_WRITE, err);
+    return rc ? rc : open_for_writing(file, COX_H5_LIVE, err);
 }
 
 /* Blocks for bytes `from` … `from + n` of the file, beyond its end: 0, or errno. */
@@ -329,5 +379,7 @@ int cox_h5_sync(struct cox_h5 *file, struct cox_err *err)
 {
     if (file->fd < 0)
         return cox_err_set(err, COX_EINVAL, "'%s' is not open for writing", file->path);
-    return fdatasync(file->fd) ? cox_err_errno(err, "cannot flush '%s'", file->path) : COX_OK;
+    const bool failed = file->driver && cox_h5_driver_sync(file->driver);
+    return failed || fdatasync(file->fd) ? cox_err_errno(err, "cannot flush '%s'", file->path)
+                                         : COX_OK;
 }

@@ -93,12 +93,17 @@ static int look_into(struct cox_repair *out, const char *path, struct cox_err *e
 
 static bool is_harmless(const struct cox_repair *r)
 {
-    return !r->flags && !r->wrong_end && r->voids <= 0;
+    return !r->flags && !r->wrong_end && !r->unfinished && r->voids <= 0;
 }
 
 static int only_look(struct cox_repair *out, const char *path, struct cox_err *err)
 {
     struct cox_err why = COX_ERR_INIT;
+    if (out->unfinished) { /* reading it would finish it */
+        out->state = COX_REPAIR_NEEDED;
+        snprintf(out->why, sizeof out->why, "'%s' was killed within a write", path);
+        return COX_OK;
+    }
     int rc = look_into(out, path, &why);
     if (rc == COX_ENOMEM || rc == COX_EINVAL)
         return cox_err_set(err, rc, "%s", why.text);
@@ -165,6 +170,7 @@ int cox_repair_file(struct cox_repair *out, const char *path, bool look, struct 
         return cox_err_set(err, rc, "%s", why.text);
     out->flags = state.flags;
     out->wrong_end = state.wrong_end;
+    out->unfinished = state.unfinished;
     rc = look ? only_look(out, path, err) : mend(out, path, state.missing > 0, err);
     if (rc == COX_EEXISTS) { /* a writer came in between */
         out->state = COX_REPAIR_WRITTEN;

@@ -19,11 +19,12 @@ enum cox_repair_state {
 
 struct cox_repair {
     enum cox_repair_state state;
-    unsigned flags; /* of the superblock, as a killed writer left them */
-    bool wrong_end; /* the superblock does not know where the file ends */
-    int64_t frames; /* -1: unknown */
-    int64_t voids;  /* rows of an append that was cut off; -1: unknown */
-    char why[600];  /* of DAMAGED, and of NEEDED that could not be looked into */
+    unsigned flags;  /* of the superblock, as a killed writer left them */
+    bool wrong_end;  /* the superblock does not know where the file ends */
+    bool unfinished; /* its last writes are still to be made (h5/redo.h) */
+    int64_t frames;  /* -1: unknown */
+    int64_t voids;   /* rows of an append that was cut off; -1: unknown */
+    char why[600];   /* of DAMAGED, and of NEEDED that could not be looked into */
 };
 
 /* `look`: changes nothing. Fails when the file is not there, may not be read or written, or is no

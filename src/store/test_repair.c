@@ -221,7 +221,7 @@ static void test_written_now(void **state)
     good_after(32);
 }
 
-/* Killed while it was being cut: no reader is let in. */
+/* Killed while it was being cut: nothing was written yet. */
 static void test_killed_alone(void **state)
 {
     (void)state;
@@ -231,18 +231,31 @@ static void test_killed_alone(void **state)
     assert_true(child >= 0);
     if (!child) {
         struct cox_h5 *file = NULL;
-        if (!cox_h5_open_alone(&file, path, NULL))
+        if (!cox_h5_open_alone(&file, path, NULL) &&
+            !cox_h5_truncate(file, "/particles/trajectory/position/value", 10, NULL) &&
+            !cox_h5_flush(file, NULL))
             raise(SIGKILL);
         _exit(1);
     }
     waitpid(child, &status, 0);
     assert_true(WIFSIGNALED(status));
-    struct cox_traj *t = NULL;
-    assert_int_not_equal(cox_traj_open_read(&t, path, &failure), 0);
+    struct cox_repair r = untouched(false, COX_REPAIR_GOOD);
+    assert_true(r.frames == 48 && !r.flags);
+    good_after(48);
+}
+
+/* Killed between making up its mind to write and having written. */
+static void test_unfinished(void **state)
+{
+    (void)state;
+    char name[300];
+    make_good(3);
+    snprintf(name, sizeof name, "%s.redo", path);
+    CHECK(cox_file_replace(name, "CoxRedo1, not all of it", 23, &failure));
     struct cox_repair r = untouched(true, COX_REPAIR_NEEDED);
-    assert_true(r.frames == -1 && r.flags && r.why[0]);
-    r = repair(false);
-    assert_true(r.state == COX_REPAIR_DONE && r.frames == 48);
+    assert_true(r.unfinished && r.why[0] && cox_file_exists(name));
+    r = untouched(false, COX_REPAIR_DONE);
+    assert_true(r.frames == 48 && !cox_file_exists(name));
     good_after(48);
 }
 
@@ -306,8 +319,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_voids),        cmocka_unit_test(test_written_now),
-        cmocka_unit_test(test_killed_alone), cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_spoilt),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_killed_alone), cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_cut_off),      cmocka_unit_test(test_spoilt),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
