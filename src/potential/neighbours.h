@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who is within the cutoff of whom: a full list, grouped by the neighbour's type, in boxes of any
  * shape (also smaller than the cutoff: an atom may then see several images of another, or of
- * itself) or without periodicity. Å. Linear in the number of atoms. Use from one thread. */
+ * itself) or without periodicity. Å. Linear in the number of atoms. Use from one thread; it may
+ * lend a team. */
 #ifndef COX_POTENTIAL_NEIGHBOURS_H
 #define COX_POTENTIAL_NEIGHBOURS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/team.h"
 #include "cox/err.h"
 
 struct cox_box {
@@ -23,6 +25,7 @@ struct cox_neighbours {
     double (*dr)[3]; /* [total] from the atom to this image of the neighbour */
     int64_t total;
     int64_t capacity, start_capacity;
+    struct cox_team *team; /* borrowed; may be NULL. The list does not depend on it */
     struct cox_neighbours_work
         *work; /* kept between calls, so that steps of a run allocate nothing */
 };
