@@ -1,130 +1,181 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "potential/data.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "potential/npy.h"
-
-#define RAW_MAXIMUM ((size_t)1 << 30)
-#define MAX_DEPTH 8
+#include "potential/data_source.h"
 
 void cox_dp_data_destroy(struct cox_dp_data *d)
 {
     if (!d)
         return;
-    void *blocks[] = {d->path, d->type, d->x, d->box, d->energy, d->force, d->virial, d->fparam};
+    void *blocks[] = {d->path, d->type,   d->frame_type, d->frame_atoms, d->x,
+                      d->box,  d->energy, d->force,      d->virial,      d->fparam};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
     cox_free(d);
 }
 
-static int no_memory(const char *path, struct cox_err *err)
+const int *cox_dp_data_types(const struct cox_dp_data *d, int64_t frame, int *n)
 {
-    return cox_err_set(err, COX_ENOMEM, "out of memory reading '%s'", path);
+    *n = d->frame_atoms ? d->frame_atoms[frame] : d->n_atoms;
+    return d->frame_type ? d->frame_type + frame * d->n_atoms : d->type;
+}
+
+/* While a system is read. */
+struct reading {
+    struct cox_dp_data *d;
+    struct cox_dp_source source;
+    int map[COX_DP_MAX_TYPES]; /* the model's number of the data's type, −1: not known there */
+    int n_map;
+    double *types; /* [n][n_atoms] of real_atom_types.npy */
+    struct cox_err *err;
+};
+
+static int no_memory(const struct reading *r)
+{
+    return cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->source.path);
+}
+
+/* "path/name" for messages */
+static const char *name_of(const struct reading *r, char out[PATH_MAX], const char *name)
+{
+    cox_dp_source_name(out, PATH_MAX, &r->source, name);
+    return out;
 }
 
 /* ---- types ---- */
 
-/* The words of a text file, cut in place: *words is one block into `text`. */
-static int split(char *text, char ***words, int *n, const char *path, struct cox_err *err)
+static int read_map(struct reading *r, const char names[][COX_DP_TYPE_NAME], int n_names)
 {
-    size_t most = strlen(text) / 2 + 1;
-    *n = 0;
-    *words = cox_alloc(most, sizeof **words);
-    if (!*words)
-        return no_memory(path, err);
-    for (char *at = text + strspn(text, " \t\r\n"); *at; at += strspn(at, " \t\r\n")) {
-        (*words)[(*n)++] = at;
-        at += strcspn(at, " \t\r\n");
-        if (*at)
-            *at++ = '\0';
+    char **words;
+    char path[PATH_MAX];
+    int n;
+    for (int i = 0; i < COX_DP_MAX_TYPES; i++)
+        r->map[i] = i;
+    r->n_map = n_names;
+    if (!cox_dp_source_has(&r->source, "type_map.raw"))
+        return COX_OK;
+    int rc = cox_dp_source_words(&words, &n, &r->source, "type_map.raw", r->err);
+    if (!rc && n > COX_DP_MAX_TYPES)
+        rc = cox_err_set(r->err, COX_EINVAL, "'%s' names %d types; at most %d are possible",
+                         name_of(r, path, "type_map.raw"), n, COX_DP_MAX_TYPES);
+    for (int i = 0; !rc && i < n; i++) {
+        r->map[i] = -1; /* fine as long as no atom is of it */
+        for (int t = 0; t < n_names; t++)
+            if (!strcmp(words[i], names[t]))
+                r->map[i] = t;
+    }
+    r->n_map = n;
+    cox_free(words);
+    return rc;
+}
+
+static int read_types(struct reading *r)
+{
+    struct cox_dp_data *d = r->d;
+    char path[PATH_MAX];
+    char **words;
+    int rc = cox_dp_source_words(&words, &d->n_atoms, &r->source, "type.raw", r->err);
+    name_of(r, path, "type.raw");
+    if (!rc && !d->n_atoms)
+        rc = cox_err_set(r->err, COX_EINVAL, "'%s' names no atom", path);
+    d->type = rc ? NULL : cox_alloc((size_t)d->n_atoms, sizeof *d->type);
+    if (!rc && !d->type)
+        rc = no_memory(r);
+    for (int i = 0; !rc && i < d->n_atoms; i++) {
+        long long type;
+        if (cox_parse_int(words[i], &type) || type < 0 || type >= r->n_map)
+            rc = cox_err_set(r->err, COX_EINVAL,
+                             "'%s': atom %d has the type '%.20s'; 0 to %d are known", path, i,
+                             words[i], r->n_map - 1);
+        else
+            d->type[i] = (int)type;
+    }
+    cox_free(words);
+    return rc;
+}
+
+/* From the data's numbers to the model's. */
+static int translate(const struct reading *r)
+{
+    char path[PATH_MAX];
+    for (int i = 0; i < r->d->n_atoms; i++) {
+        int type = r->d->type[i];
+        if (r->map[type] < 0)
+            return cox_err_set(r->err, COX_EINVAL,
+                               "'%s': atom %d is of a type that the model does not know (number %d "
+                               "of type_map.raw)",
+                               name_of(r, path, "type.raw"), i, type);
+        r->d->type[i] = r->map[type];
     }
     return COX_OK;
 }
 
-static int read_words(const char *folder, const char *name, char **text, char ***words, int *n,
-                      char *path, struct cox_err *err)
+/* ---- mixed type ---- */
+
+/* Puts rows of three numbers of one frame in the order of `from`. */
+static void permute(double *x, const int *from, int n, double *work)
 {
-    *text = NULL;
-    *words = NULL;
-    *n = 0;
-    int rc = cox_path_join(path, PATH_MAX, folder, name, err);
-    if (!rc)
-        rc = cox_file_read(text, NULL, path, RAW_MAXIMUM, err);
-    return rc ? rc : split(*text, words, n, path, err);
+    if (!x)
+        return;
+    memcpy(work, x, (size_t)n * 3 * sizeof *x);
+    for (int i = 0; i < n; i++)
+        memcpy(x + (ptrdiff_t)i * 3, work + (ptrdiff_t)from[i] * 3, 3 * sizeof *x);
 }
 
-/* map[i]: the model's number of the data's type i; as many as the data names. */
-static int translate(const struct cox_dp_data *d, const char names[][COX_DP_TYPE_NAME], int n_names,
-                     int *map, int *n_map, struct cox_err *err)
+/* One frame: its atoms first, in their order, then the places without one. */
+static int sort_frame(struct reading *r, int64_t f, int *from, double *work)
 {
-    char path[PATH_MAX];
-    char *text;
-    char **words;
-    for (int i = 0; i < COX_DP_MAX_TYPES; i++)
-        map[i] = i;
-    *n_map = n_names;
-    int rc = cox_path_join(path, sizeof path, d->path, "type_map.raw", err);
-    if (rc || !cox_file_exists(path))
-        return rc;
+    struct cox_dp_data *d = r->d;
+    const double *types = r->types + f * d->n_atoms;
+    int *to = d->frame_type + f * d->n_atoms;
     int n = 0;
-    rc = read_words(d->path, "type_map.raw", &text, &words, &n, path, err);
-    if (!rc && n > COX_DP_MAX_TYPES)
-        rc = cox_err_set(err, COX_EINVAL, "'%s' names %d types; at most %d are possible", path, n,
-                         COX_DP_MAX_TYPES);
-    for (int i = 0; !rc && i < n; i++) {
-        map[i] = -1; /* fine as long as no atom is of it */
-        for (int t = 0; t < n_names; t++)
-            if (!strcmp(words[i], names[t]))
-                map[i] = t;
+    for (int i = 0; i < d->n_atoms; i++) {
+        double t = types[i];
+        if (t == -1)
+            continue;
+        if (!(t >= 0 && t < r->n_map) || t != floor(t) || r->map[(int)t] < 0)
+            return cox_err_set(r->err, COX_EINVAL,
+                               "'%s': real_atom_types.npy, frame %lld: atom %d has the type %g, "
+                               "which the model does not know",
+                               r->source.path, (long long)f, i, t);
+        to[n] = r->map[(int)t];
+        from[n++] = i;
     }
-    *n_map = n;
-    cox_free(words);
-    cox_free(text);
-    return rc;
+    if (!n)
+        return cox_err_set(r->err, COX_EINVAL, "'%s': frame %lld has no atom (all types are -1)",
+                           r->source.path, (long long)f);
+    d->frame_atoms[f] = n;
+    for (int i = 0, at = n; i < d->n_atoms; i++)
+        if (types[i] == -1) {
+            to[at] = -1;
+            from[at++] = i;
+        }
+    permute(d->x + f * d->n_atoms * 3, from, d->n_atoms, work);
+    permute(d->force ? d->force + f * d->n_atoms * 3 : NULL, from, d->n_atoms, work);
+    return COX_OK;
 }
 
-static int read_types(struct cox_dp_data *d, const char names[][COX_DP_TYPE_NAME], int n_names,
-                      struct cox_err *err)
+static int sort_frames(struct reading *r)
 {
-    char path[PATH_MAX];
-    char *text;
-    char **words;
-    int map[COX_DP_MAX_TYPES];
-    int n_map;
-    int rc = translate(d, names, n_names, map, &n_map, err);
-    if (rc)
-        return rc;
-    rc = read_words(d->path, "type.raw", &text, &words, &d->n_atoms, path, err);
-    if (!rc && !d->n_atoms)
-        rc = cox_err_set(err, COX_EINVAL, "'%s' names no atom", path);
-    d->type = rc ? NULL : cox_alloc((size_t)d->n_atoms, sizeof *d->type);
-    if (!rc && !d->type)
-        rc = no_memory(path, err);
-    for (int i = 0; !rc && i < d->n_atoms; i++) {
-        long long type;
-        if (cox_parse_int(words[i], &type) || type < 0 || type >= n_map)
-            rc = cox_err_set(err, COX_EINVAL,
-                             "'%s': atom %d has the type '%.20s'; 0 to %d are known", path, i,
-                             words[i], n_map - 1);
-        else if (map[type] < 0)
-            rc = cox_err_set(err, COX_EINVAL,
-                             "'%s': atom %d is of a type that the model does not know (number %lld "
-                             "of type_map.raw)",
-                             path, i, type);
-        else
-            d->type[i] = map[type];
-    }
-    cox_free(words);
-    cox_free(text);
+    struct cox_dp_data *d = r->d;
+    size_t n = (size_t)d->n_atoms;
+    int *from = cox_alloc(n, sizeof *from);
+    double *work = cox_alloc(n * 3, sizeof *work);
+    d->frame_type = cox_alloc((size_t)d->n * n, sizeof *d->frame_type);
+    d->frame_atoms = cox_alloc((size_t)d->n, sizeof *d->frame_atoms);
+    int rc = from && work && d->frame_type && d->frame_atoms ? COX_OK : no_memory(r);
+    for (int64_t f = 0; !rc && f < d->n; f++)
+        rc = sort_frame(r, f, from, work);
+    cox_free(work);
+    cox_free(from);
+    memset(d->type, 0, n * sizeof *d->type); /* what type.raw says has no meaning then */
     return rc;
 }
 
@@ -132,75 +183,83 @@ static int read_types(struct cox_dp_data *d, const char names[][COX_DP_TYPE_NAME
 
 /* Appends the rows of one file to an array of the system. Absent files are fine unless `required`;
  * *rows −1 then. */
-static int read_rows(const struct cox_dp_data *d, const char *set, const char *name, int64_t width,
-                     bool required, double **to, int64_t *rows, struct cox_err *err)
+static int read_rows(const struct reading *r, const char *set, const char *name, int64_t width,
+                     bool required, double **to, int64_t *rows)
 {
+    char file[PATH_MAX];
     char path[PATH_MAX];
     struct cox_npy a;
-    snprintf(path, sizeof path, "%s/%s/%s.npy", d->path, set, name);
+    snprintf(file, sizeof file, "%.200s/%s.npy", set, name);
+    name_of(r, path, file);
     *rows = -1;
-    if (!required && !cox_file_exists(path))
+    if (!required && !cox_dp_source_has(&r->source, file))
         return COX_OK;
-    int rc = cox_npy_read(&a, path, err);
+    int rc = cox_dp_source_array(&a, &r->source, file, r->err);
     if (rc)
         return rc;
     int64_t got = a.rank ? a.dims[0] : 0;
     int64_t found = got ? a.n / got : 0;
     if (a.rank < 1 || a.rank > 3 || (got && found != width))
-        rc = cox_err_set(err, COX_EINVAL, "'%s': rows of %lld numbers; %lld were expected", path,
+        rc = cox_err_set(r->err, COX_EINVAL, "'%s': rows of %lld numbers; %lld were expected", path,
                          (long long)found, (long long)width);
     for (int64_t i = 0; !rc && i < a.n; i++)
         if (!isfinite(a.x[i]))
-            rc = cox_err_set(err, COX_EINVAL, "'%s': row %lld holds %g", path,
+            rc = cox_err_set(r->err, COX_EINVAL, "'%s': row %lld holds %g", path,
                              (long long)(i / width), a.x[i]);
-    double *more = rc ? NULL : cox_realloc(*to, (size_t)(d->n + got) * (size_t)width, sizeof *more);
+    double *more =
+        rc ? NULL : cox_realloc(*to, (size_t)(r->d->n + got) * (size_t)width, sizeof *more);
     if (!rc && !more)
-        rc = no_memory(path, err);
+        rc = no_memory(r);
     if (!rc) {
         *to = more;
-        memcpy(more + d->n * width, a.x, (size_t)a.n * sizeof *more);
+        memcpy(more + r->d->n * width, a.x, (size_t)a.n * sizeof *more);
         *rows = got;
     }
     cox_free(a.x);
     return rc;
 }
 
-static int check_rows(const struct cox_dp_data *d, const char *set, const char *name, int64_t rows,
-                      int64_t frames, const double *so_far, struct cox_err *err)
+static int check_rows(const struct reading *r, const char *set, const char *name, int64_t rows,
+                      int64_t frames, const double *so_far)
 {
+    char file[PATH_MAX];
+    char path[PATH_MAX];
+    snprintf(file, sizeof file, "%.200s/%s.npy", set, name);
     if (rows >= 0 && rows != frames)
-        return cox_err_set(err, COX_EINVAL, "'%s/%s/%s.npy' has %lld rows, coord.npy %lld", d->path,
-                           set, name, (long long)rows, (long long)frames);
+        return cox_err_set(r->err, COX_EINVAL, "'%s' has %lld rows, coord.npy %lld",
+                           name_of(r, path, file), (long long)rows, (long long)frames);
     if ((rows < 0) != (so_far == NULL) || (rows >= 0 && !so_far))
-        return cox_err_set(err, COX_EINVAL, "'%s': some sets have %s.npy, others do not", d->path,
-                           name);
+        return cox_err_set(r->err, COX_EINVAL, "'%s': some sets have %s.npy, others do not",
+                           r->source.path, name);
     return COX_OK;
 }
 
-static int read_fparam(struct cox_dp_data *d, const char *set, int64_t frames, struct cox_err *err)
+static int read_fparam(struct reading *r, const char *set, int64_t frames)
 {
-    char path[PATH_MAX];
+    struct cox_dp_data *d = r->d;
+    char file[PATH_MAX];
     struct cox_npy a;
     int64_t rows;
-    snprintf(path, sizeof path, "%s/%s/fparam.npy", d->path, set);
-    if (!cox_file_exists(path))
-        return COX_OK;
-    int rc = cox_npy_read(&a, path, err);
+    snprintf(file, sizeof file, "%.200s/fparam.npy", set);
+    if (!cox_dp_source_has(&r->source, file))
+        return check_rows(r, set, "fparam", -1, frames, d->fparam);
+    int rc = cox_dp_source_array(&a, &r->source, file, r->err);
     if (!rc && !d->n_fparam)
         d->n_fparam = a.rank && a.dims[0] ? (int)(a.n / a.dims[0]) : 0;
     if (!rc)
         cox_free(a.x);
     if (!rc)
-        rc = read_rows(d, set, "fparam", d->n_fparam, true, &d->fparam, &rows, err);
-    return rc ? rc : check_rows(d, set, "fparam", rows, frames, d->fparam, err);
+        rc = read_rows(r, set, "fparam", d->n_fparam, true, &d->fparam, &rows);
+    return rc ? rc : check_rows(r, set, "fparam", rows, frames, d->fparam);
 }
 
-static int read_set(struct cox_dp_data *d, const char *set, struct cox_err *err)
+static int read_set(struct reading *r, const char *set)
 {
+    struct cox_dp_data *d = r->d;
     int64_t width = 3 * (int64_t)d->n_atoms;
     int64_t frames;
     int64_t rows;
-    int rc = read_rows(d, set, "coord", width, true, &d->x, &frames, err);
+    int rc = read_rows(r, set, "coord", width, true, &d->x, &frames);
     const struct {
         const char *name;
         int64_t width;
@@ -209,172 +268,67 @@ static int read_set(struct cox_dp_data *d, const char *set, struct cox_err *err)
     } parts[] = {{"box", 9, &d->box, d->periodic},
                  {"energy", 1, &d->energy, false},
                  {"force", width, &d->force, false},
-                 {"virial", 9, &d->virial, false}};
+                 {"virial", 9, &d->virial, false},
+                 {"real_atom_types", d->n_atoms, &r->types, false}};
     for (size_t i = 0; !rc && i < sizeof parts / sizeof parts[0]; i++) {
         if (!d->periodic && parts[i].to == &d->box)
             continue;
-        rc = read_rows(d, set, parts[i].name, parts[i].width, parts[i].required, parts[i].to, &rows,
-                       err);
+        rc =
+            read_rows(r, set, parts[i].name, parts[i].width, parts[i].required, parts[i].to, &rows);
         if (!rc)
-            rc = check_rows(d, set, parts[i].name, rows, frames, *parts[i].to, err);
+            rc = check_rows(r, set, parts[i].name, rows, frames, *parts[i].to);
     }
     if (!rc)
-        rc = read_fparam(d, set, frames, err);
+        rc = read_fparam(r, set, frames);
     if (!rc)
         d->n += frames;
     return rc;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The entries of a folder, sorted; one block. */
-static int entries(const char *folder, char ***out, int *n, struct cox_err *err)
-{
-    DIR *dir = opendir(folder);
-    size_t bytes = 0;
-    int count = 0;
-    *out = NULL;
-    *n = 0;
-    if (!dir)
-        return cox_err_errno(err, "cannot open '%s'", folder);
-    for (struct dirent *e; (e = readdir(dir));) {
-        count++;
-        bytes += strlen(e->d_name) + 1;
-    }
-    rewinddir(dir);
-    char **list = cox_alloc((size_t)count * sizeof *list + bytes, 1);
-    char *to = (char *)(list + count);
-    char *end = list ? to + bytes : NULL;
-    for (struct dirent *e; list && *n < count && (e = readdir(dir));) {
-        size_t length = strlen(e->d_name) + 1;
-        if (to + length > end)
-            break; /* the folder is being filled this moment: its new entries are not ours */
-        memcpy(to, e->d_name, length);
-        list[(*n)++] = to;
-        to += length;
-    }
-    closedir(dir);
-    if (!list)
-        return no_memory(folder, err);
-    qsort(list, (size_t)*n, sizeof *list, by_text);
-    *out = list;
-    return COX_OK;
-}
-
-static int read_sets(struct cox_dp_data *d, struct cox_err *err)
+static int read_sets(struct reading *r)
 {
     char **list;
     int n;
     int sets = 0;
-    int rc = entries(d->path, &list, &n, err);
+    int rc = cox_dp_source_list(&list, &n, &r->source, "", r->err);
     for (int i = 0; !rc && i < n; i++)
         if (cox_str_starts(list[i], "set.")) {
-            rc = read_set(d, list[i], err);
+            rc = read_set(r, list[i]);
             sets++;
         }
     cox_free(list);
     if (!rc && !sets)
-        rc = cox_err_set(err, COX_ENOTFOUND, "'%s' has no set.* folder", d->path);
-    if (!rc && !d->n)
-        rc = cox_err_set(err, COX_EINVAL, "'%s' has no frames", d->path);
+        rc = cox_err_set(r->err, COX_ENOTFOUND, "'%s' has no set.* folder", r->source.path);
+    if (!rc && !r->d->n)
+        rc = cox_err_set(r->err, COX_EINVAL, "'%s' has no frames", r->source.path);
     return rc;
 }
 
 int cox_dp_data_read(struct cox_dp_data **out, const char *path,
                      const char names[][COX_DP_TYPE_NAME], int n_names, struct cox_err *err)
 {
-    char nopbc[PATH_MAX];
+    struct reading r = {.err = err};
     *out = NULL;
-    if (!cox_file_is_directory(path))
-        return cox_err_set(err, COX_ENOTFOUND, "there is no system '%s' (a folder with a type.raw)",
-                           path);
-    struct cox_dp_data *d = cox_alloc(1, sizeof *d);
-    if (d)
-        d->path = cox_strdup(path);
-    int rc = d && d->path ? cox_path_join(nopbc, sizeof nopbc, path, "nopbc", err)
-                          : no_memory(path, err);
+    int rc = cox_dp_source_open(&r.source, path, err);
+    if (rc)
+        return rc;
+    r.d = cox_alloc(1, sizeof *r.d);
+    if (r.d)
+        r.d->path = cox_strdup(path);
+    rc = r.d && r.d->path ? read_map(&r, names, n_names) : no_memory(&r);
+    if (!rc)
+        rc = read_types(&r);
     if (!rc) {
-        d->periodic = !cox_file_exists(nopbc);
-        rc = read_types(d, names, n_names, err);
+        r.d->periodic = !cox_dp_source_has(&r.source, "nopbc");
+        rc = read_sets(&r);
     }
     if (!rc)
-        rc = read_sets(d, err);
+        rc = r.types ? sort_frames(&r) : translate(&r);
+    cox_free(r.types);
+    cox_dp_source_close(&r.source);
     if (rc)
-        cox_dp_data_destroy(d);
+        cox_dp_data_destroy(r.d);
     else
-        *out = d;
-    return rc;
-}
-
-/* ---- finding systems ---- */
-
-struct found {
-    char **paths;
-    int n, room;
-};
-
-static int look(struct found *f, const char *folder, int depth, struct cox_err *err)
-{
-    char path[PATH_MAX];
-    int rc = cox_path_join(path, sizeof path, folder, "type.raw", err);
-    if (rc || depth > MAX_DEPTH)
-        return rc;
-    if (cox_file_exists(path)) {
-        if (f->n == f->room) {
-            char **more = cox_realloc(f->paths, (size_t)f->room * 2 + 8, sizeof *more);
-            if (!more)
-                return no_memory(folder, err);
-            f->paths = more;
-            f->room = f->room * 2 + 8;
-        }
-        f->paths[f->n] = cox_strdup(folder);
-        return f->paths[f->n] ? (f->n++, COX_OK) : no_memory(folder, err);
-    }
-    char **list;
-    int n;
-    rc = entries(folder, &list, &n, err);
-    for (int i = 0; !rc && i < n; i++) {
-        if (list[i][0] == '.')
-            continue;
-        rc = cox_path_join(path, sizeof path, folder, list[i], err);
-        if (!rc && cox_file_is_directory(path))
-            rc = look(f, path, depth + 1, err);
-    }
-    cox_free(list);
-    return rc;
-}
-
-int cox_dp_data_find(char ***paths, int *n, const char *path, struct cox_err *err)
-{
-    struct found f = {0};
-    *paths = NULL;
-    *n = 0;
-    int rc = cox_file_is_directory(path)
-                 ? look(&f, path, 0, err)
-                 : cox_err_set(err, COX_ENOTFOUND, "there is no folder '%s'", path);
-    if (!rc && !f.n)
-        rc = cox_err_set(err, COX_ENOTFOUND, "no system at or below '%s': no type.raw there", path);
-    size_t bytes = 0;
-    for (int i = 0; i < f.n; i++)
-        bytes += strlen(f.paths[i]) + 1;
-    char **block = rc ? NULL : cox_alloc((size_t)f.n * sizeof *block + bytes, 1);
-    if (!rc && !block)
-        rc = no_memory(path, err);
-    char *to = block ? (char *)(block + f.n) : NULL;
-    for (int i = 0; i < f.n; i++) {
-        size_t length = strlen(f.paths[i]) + 1;
-        if (block) {
-            memcpy(to, f.paths[i], length);
-            block[i] = to;
-            to += length;
-        }
-        cox_free(f.paths[i]);
-    }
-    cox_free(f.paths);
-    *paths = block;
-    *n = rc ? 0 : f.n;
+        *out = r.d;
     return rc;
 }

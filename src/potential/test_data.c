@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "h5/h5.h"
 #include "potential/npy.h"
 
 #define WATER COX_SOURCE_DIR "/../shared/data/water/data"
@@ -159,6 +160,88 @@ static void a_cut_array_is_refused(void **state)
     assert_int_equal(cox_directory_remove(folder, &err), 0);
 }
 
+/* The two frames of make_system with places for a fourth atom, of which one frame has none. */
+static void frames_of_mixed_type_have_their_own_atoms(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/cox-test-XXXXXX";
+    char set[512];
+    struct cox_dp_data *d = NULL;
+    struct cox_err err = COX_ERR_INIT;
+    int n;
+    const double types[2][3] = {{1, -1, 0}, {0, 1, 0}};
+    make_system(folder);
+    for (int i = 0; i < 2; i++) {
+        snprintf(set, sizeof set, "%s/set.00%d", folder, i);
+        write_npy(set, "real_atom_types.npy", 1, 3, types[i]);
+    }
+    if (cox_dp_data_read(&d, folder, reversed, 2, &err))
+        fail_msg("%s", err.text);
+    const int *type = cox_dp_data_types(d, 0, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(type[0], 0); /* H, by its name */
+    assert_int_equal(type[1], 1);
+    assert_int_equal(type[2], -1);
+    assert_true(d->x[0] == 0 && d->x[4] == 1 && d->x[6] == 1); /* the third atom's place is next */
+    type = cox_dp_data_types(d, 1, &n);
+    assert_int_equal(n, 3);
+    assert_int_equal(type[1], 0);
+    cox_dp_data_destroy(d);
+    const double wrong[3] = {0, 0.5, -1};
+    write_npy(set, "real_atom_types.npy", 1, 3, wrong);
+    refuses(folder, water, 2, "frame 1: atom 1 has the type 0.5");
+    const double none[3] = {-1, -1, -1};
+    write_npy(set, "real_atom_types.npy", 1, 3, none);
+    refuses(folder, water, 2, "frame 1 has no atom");
+    assert_int_equal(cox_directory_remove(folder, &err), 0);
+}
+
+/* The same system as groups and datasets of one file, texts as h5py writes them or as numbers. */
+static void systems_in_files_are_found_and_read(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/cox-test-XXXXXX";
+    char path[600];
+    char inner[700];
+    struct cox_h5 *h = NULL;
+    struct cox_dp_data *d = NULL;
+    struct cox_err err = COX_ERR_INIT;
+    const int32_t types[3] = {0, 1, 1};
+    const float x[2][9] = {{0, 0, 0, 1, 0, 0, 0, 1, 0}, {1, 0, 0, 1, 0, 0, 0, 1, 0}};
+    const double energy[2] = {-3, -4};
+    const int64_t rows[2] = {2, 9};
+    const int64_t three = 3;
+    char **paths;
+    int n;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/all.h5", folder);
+    assert_int_equal(cox_h5_create(&h, path, &err), 0);
+    assert_int_equal(cox_h5_write(h, "/a/w/type.raw", COX_H5_I32, 1, &three, types, &err), 0);
+    assert_int_equal(cox_h5_write_texts(h, "/a/w/type_map.raw", 2, 2, "O\0H", &err), 0);
+    assert_int_equal(cox_h5_write(h, "/a/w/set.000/coord.npy", COX_H5_F32, 2, rows, x, &err), 0);
+    assert_int_equal(cox_h5_write(h, "/a/w/set.000/energy.npy", COX_H5_F64, 1, rows, energy, &err),
+                     0);
+    assert_int_equal(cox_h5_group(h, "/a/w/nopbc", &err), 0);
+    assert_int_equal(cox_h5_write(h, "/b/type.raw", COX_H5_I32, 1, &three, types, &err), 0);
+    assert_int_equal(cox_h5_close(h, &err), 0);
+    assert_int_equal(cox_dp_data_find(&paths, &n, path, &err), 0);
+    assert_int_equal(n, 2);
+    snprintf(inner, sizeof inner, "%s#/a/w", path);
+    assert_string_equal(paths[0], inner);
+    if (cox_dp_data_read(&d, paths[0], reversed, 2, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(d->n, 2);
+    assert_false(d->periodic);
+    assert_int_equal(d->type[0], 1);
+    assert_true(d->x[9] == 1 && d->energy[1] == -4);
+    cox_dp_data_destroy(d);
+    refuses(paths[1], water, 2, "has no set.* folder");
+    cox_free(paths);
+    snprintf(inner, sizeof inner, "%s#/nothing", path);
+    refuses(inner, water, 2, "/nothing");
+    assert_int_equal(cox_directory_remove(folder, &err), 0);
+}
+
 static void the_water_data_is_read(void **state)
 {
     (void)state;
@@ -191,6 +274,8 @@ int main(void)
         cmocka_unit_test(a_system_of_two_sets_is_read),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_cut_array_is_refused),
+        cmocka_unit_test(frames_of_mixed_type_have_their_own_atoms),
+        cmocka_unit_test(systems_in_files_are_found_and_read),
         cmocka_unit_test(the_water_data_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
