@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "dp_train/gradient_rows.h"
+
 /* What the way back through a net needs: layer k's input and its derivative, tanh and żs. */
 struct tape {
     double *x, *xd; /* [layers + 1][width] */
@@ -30,9 +32,8 @@ struct work {
     double *dv, *dt; /* ∂Φ/∂D, ∂Φ/∂Ḋ */
     double *gv, *gt; /* [m1] ∂Φ/∂G, and by G′ */
     int *order;      /* [rows] neighbours by distance */
-    double (*direction)[3]; /* [atoms] v */
-    double strain[3][3];    /* η */
-    double p;               /* of Φ */
+    double (*direction)[3];    /* [atoms] v */
+    struct cox_dp_residual to; /* p of Φ, η */
     double *gradient;
     double **at_embed, **at_fit; /* where each net's parameters begin in the gradient */
 };
@@ -160,24 +161,6 @@ static void environment(const struct work *w, const double x[3], const double xd
     }
 }
 
-/* order[0 … most) becomes the nearest neighbours within the cutoff; how many there are. */
-static int nearest(int *order, int most, int n, const double (*dr)[3], double rcut)
-{
-    int kept = 0;
-    for (int i = 0; i < n; i++) {
-        double r2 = dot(dr[i], dr[i]);
-        if (r2 > rcut * rcut)
-            continue;
-        int k = kept < most ? kept++ : most;
-        for (; k > 0 && dot(dr[order[k - 1]], dr[order[k - 1]]) > r2; k--)
-            if (k < most)
-                order[k] = order[k - 1];
-        if (k < most)
-            order[k] = i;
-    }
-    return kept;
-}
-
 /* The rows of atom i: its neighbours', and one for the empty slots of each type. */
 static int rows_of(const struct work *w, int i)
 {
@@ -190,14 +173,15 @@ static int rows_of(const struct work *w, int i)
             continue;
         int net = w->q->one_side ? t : t * m->n_types + w->centre;
         const double(*dr)[3] = (const double(*)[3])(list->dr + start[t]);
-        int used = nearest(w->order, w->q->sel[t], (int)(start[t + 1] - start[t]), dr, w->q->rcut);
+        int all, used = cox_dp_nearest(w->order, w->q->sel[t], (int)(start[t + 1] - start[t]), dr,
+                                       w->q->rcut, &all);
         for (int k = 0; k < used; k++, rows++) {
             const double *x = dr[w->order[k]];
             const double *own = w->direction[i];
             const double *other = w->direction[list->index[start[t] + w->order[k]]];
             double moved[3];
             for (int c = 0; c < 3; c++)
-                moved[c] = other[c] - own[c] + dot(w->strain[c], x);
+                moved[c] = other[c] - own[c] + dot(w->to.strain + 3 * c, x);
             environment(w, x, moved, w->r + 4 * rows, w->rd + 4 * rows);
             w->weight[rows] = 1;
             w->net[rows] = net;
@@ -306,7 +290,7 @@ static void one_atom(struct work *w, int i)
     memcpy(w->tape.x, w->d, (size_t)fit->layer[0].in * sizeof *w->d);
     memcpy(w->tape.xd, w->dd, (size_t)fit->layer[0].in * sizeof *w->dd);
     net_forwards(fit, w);
-    w->dv[0] = w->p;
+    w->dv[0] = w->to.p;
     w->dt[0] = 1;
     net_back(fit, w, w->at_fit[w->centre], w->dv, w->dt);
     descriptor_back(w);
@@ -315,41 +299,6 @@ static void one_atom(struct work *w, int i)
 }
 
 /* ---- frames ---- */
-
-/* The frame's losses, and the direction of its residuals. `share`: of the frame in the mean. */
-static void residuals(struct work *w, struct cox_dp_losses *sum, int labelled[3],
-                      const struct cox_dp_result *got, const struct cox_dp_prefactors *pref,
-                      double share)
-{
-    const struct cox_dp_frame *f = w->frame;
-    const double n = f->atoms.n;
-    w->p = 0;
-    memset(w->strain, 0, sizeof w->strain);
-    memset(w->direction, 0, (size_t)f->atoms.n * sizeof *w->direction);
-    if (f->energy) {
-        double off = got->energy - *f->energy;
-        sum->energy2 += off * off / (n * n);
-        sum->loss += share * pref->energy * off * off / n;
-        w->p = share * 2 * pref->energy * off / n;
-        labelled[0]++;
-    }
-    for (int i = 0; f->force && i < f->atoms.n; i++)
-        for (int k = 0; k < 3; k++) {
-            double off = got->force[i][k] - f->force[i][k];
-            sum->force2 += off * off / (3 * n);
-            sum->loss += share * pref->force * off * off / (3 * n);
-            w->direction[i][k] = -share * 2 * pref->force * off / (3 * n);
-        }
-    labelled[1] += f->force != NULL;
-    for (int k = 0; f->virial && k < 9; k++) {
-        double off = got->virial[k / 3][k % 3] - f->virial[k / 3][k % 3];
-        sum->virial2 += off * off / (9 * n * n);
-        sum->loss += share * pref->virial * off * off / (9 * n);
-        w->strain[k / 3][k % 3] = -share * 2 * pref->virial * off / (9 * n);
-    }
-    labelled[2] += f->virial != NULL;
-    sum->overflow += got->overflow;
-}
 
 static size_t widest(const struct cox_dp_net *net)
 {
@@ -462,13 +411,14 @@ int cox_dp_gradient_ref(double *gradient, struct cox_dp_losses *losses,
         rc = cox_dp_reference(&result, m, &w.frame->atoms, w.frame->list, w.frame->fparam, err);
         if (rc)
             break;
-        residuals(&w, losses, labelled, &result, prefactors, 1.0 / n);
+        w.to = cox_dp_residuals(w.frame, result.energy, (const double(*)[3])result.force,
+                                (const double(*)[3])result.virial, prefactors, 1.0 / n, losses,
+                                labelled, w.direction);
+        losses->overflow += result.overflow;
         for (int i = 0; gradient && i < w.frame->atoms.n; i++)
             one_atom(&w, i);
     }
-    losses->energy2 /= labelled[0] ? labelled[0] : 1;
-    losses->force2 /= labelled[1] ? labelled[1] : 1;
-    losses->virial2 /= labelled[2] ? labelled[2] : 1;
+    cox_dp_losses_finish(losses, labelled);
     cox_arena_destroy(arena);
     return rc;
 }

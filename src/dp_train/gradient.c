@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dp_train/gradient.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "dp_train/gradient_plan.h"
+#include "dp_train/gradient_rows.h"
+
+/* Rows of a weight matrix whose gradient is one piece of work: 16 register tiles. */
+#define PIECE 224
+/* What the last terms of the series may be, of the largest: rounding of the tables. */
+#define TOLERANCE_F64 2e-14
+#define TOLERANCE_F32 1e-7
+
+static int no_memory(struct cox_err *err)
+{
+    return cox_err_set(err, COX_ENOMEM, "out of memory for a training step");
+}
+
+/* ---- creating ---- */
+
+static int net_width(const struct cox_dp_flat_net *net, int *biases)
+{
+    int widest = 1;
+    *biases = 0;
+    for (int k = 0; k < net->n; k++) {
+        widest = net->layer[k].out > widest ? net->layer[k].out : widest;
+        *biases += net->layer[k].out;
+    }
+    return widest;
+}
+
+/* The shapes, and where each net's numbers are. */
+static int flatten(struct cox_dp_gradient *g, const struct cox_dp_model *m)
+{
+    const size_t types = (size_t)m->n_types;
+    g->n_embed = g->q->one_side ? m->n_types : m->n_types * m->n_types;
+    g->embed = cox_arena_alloc(g->arena, (size_t)g->n_embed, sizeof *g->embed);
+    g->fit = cox_arena_alloc(g->arena, types, sizeof *g->fit);
+    g->side = cox_arena_alloc(g->arena, types, sizeof *g->side);
+    g->empty = cox_arena_alloc(g->arena, types, sizeof *g->empty);
+    g->model.fparam_avg = cox_arena_alloc(g->arena, (size_t)m->n_fparam + 1, sizeof(double));
+    g->model.fparam_inv_std = cox_arena_alloc(g->arena, (size_t)m->n_fparam + 1, sizeof(double));
+    if (!g->embed || !g->fit || !g->side || !g->empty || !g->model.fparam_avg ||
+        !g->model.fparam_inv_std)
+        return COX_ENOMEM;
+    for (int i = 0; i < m->n_fparam; i++) {
+        g->model.fparam_avg[i] = m->fparam_avg[i];
+        g->model.fparam_inv_std[i] = m->fparam_inv_std[i];
+    }
+    ptrdiff_t at = 0;
+    for (int i = 0; i < g->n_embed; i++)
+        at = cox_dp_flatten(&g->embed[i], &m->descriptor[0].embed[i], at);
+    g->fit_first = at;
+    for (int t = 0; t < m->n_types; t++) {
+        int biases;
+        at = cox_dp_flatten(&g->fit[t], &m->fit[t], at);
+        int width = net_width(&g->fit[t], &biases);
+        g->widest = width > g->widest ? width : g->widest;
+        g->biases = biases > g->biases ? biases : g->biases;
+        for (int c = 0; c < 4; c++)
+            g->empty[t][c] = -g->q->davg[t][c] / g->q->dstd[t][c];
+    }
+    g->n_parameters = at;
+    g->d = cox_dp_width(m) + m->n_fparam;
+    g->stride = (g->q->m1 + g->k->lanes - 1) / g->k->lanes * g->k->lanes;
+    return COX_OK;
+}
+
+/* The pieces of the last phase, the longest first. */
+static int pieces(struct cox_dp_gradient *g)
+{
+    int n = g->n_embed;
+    for (int t = 0; t < g->model.n_types; t++) {
+        n++;
+        for (int k = 0; k < g->fit[t].n; k++)
+            n += (g->fit[t].layer[k].in + PIECE - 1) / PIECE;
+    }
+    g->piece = cox_arena_alloc(g->arena, (size_t)n, sizeof *g->piece);
+    if (!g->piece)
+        return COX_ENOMEM;
+    for (int i = 0; i < g->n_embed; i++)
+        g->piece[g->n_pieces++] = (struct cox_dp_piece){.net = i, .type = -1};
+    for (int t = 0; t < g->model.n_types; t++) {
+        for (int k = 0; k < g->fit[t].n; k++)
+            for (int row = 0, in = g->fit[t].layer[k].in; row < in; row += PIECE)
+                g->piece[g->n_pieces++] =
+                    (struct cox_dp_piece){.net = -1,
+                                          .type = t,
+                                          .layer = k,
+                                          .row = row,
+                                          .rows = in - row < PIECE ? in - row : PIECE};
+        g->piece[g->n_pieces++] = (struct cox_dp_piece){.net = -1, .type = t, .layer = -1};
+    }
+    return COX_OK;
+}
+
+static int make_cells(struct cox_dp_gradient *g)
+{
+    const int types = g->model.n_types;
+    double *low = cox_arena_alloc(g->arena, (size_t)g->n_embed, sizeof *low);
+    if (!low)
+        return COX_ENOMEM;
+    for (int i = 0; i < g->n_embed; i++) {
+        low[i] = g->empty[i % types][0];
+        for (int t = 0; g->q->one_side && t < types; t++)
+            low[i] = fmin(low[i], g->empty[t][0]);
+    }
+    const struct cox_dp_cells_setup setup = {
+        .n = g->n_embed,
+        .m1 = g->q->m1,
+        .stride = g->stride,
+        .net = g->embed,
+        .low = low,
+        .tolerance = g->precision == COX_DP_F32 ? TOLERANCE_F32 : TOLERANCE_F64,
+        .kernels = g->k,
+        .size = g->size};
+    return cox_dp_cells_create(&g->cells, &setup);
+}
+
+static int make(struct cox_dp_gradient *g, const struct cox_dp_model *m)
+{
+    const size_t groups = COX_DP_GROUPS;
+    g->model = *m;
+    g->model.arena = NULL;
+    g->model.descriptor[0].embed = g->model.fit = NULL;
+    g->model.training_script = NULL;
+    g->q = &g->model.descriptor[0];
+    g->k =
+        g->precision == COX_DP_F32 ? cox_dp_gradient_kernels_f32() : cox_dp_gradient_kernels_f64();
+    g->size = g->precision == COX_DP_F32 ? sizeof(float) : sizeof(double);
+    if (flatten(g, m) || pieces(g) || make_cells(g))
+        return COX_ENOMEM;
+    g->by_bias = cox_arena_alloc(g->arena, groups * (size_t)m->n_types * 2 * (size_t)g->biases, 8);
+    g->status = cox_arena_alloc(g->arena, groups, sizeof *g->status);
+    g->overflow = cox_arena_alloc(g->arena, groups, sizeof *g->overflow);
+    g->room = cox_arena_alloc(g->arena, (size_t)g->threads, sizeof *g->room);
+    if (!g->by_bias || !g->status || !g->overflow || !g->room)
+        return COX_ENOMEM;
+    if (g->precision == COX_DP_F32) {
+        g->rounded = cox_alloc((size_t)g->n_parameters, g->size);
+        g->rounded_gradient = cox_alloc((size_t)g->n_parameters, g->size);
+        if (!g->rounded || !g->rounded_gradient)
+            return COX_ENOMEM;
+    }
+    return COX_OK;
+}
+
+int cox_dp_gradient_create(struct cox_dp_gradient **out, const struct cox_dp_model *model,
+                           enum cox_dp_precision precision, struct cox_team *team,
+                           struct cox_err *err)
+{
+    *out = NULL;
+    if (model->n_descriptors != 1 || model->descriptor[0].kind != COX_DP_SE_A)
+        return cox_err_set(err, COX_EUNSUPPORTED, "only one descriptor of kind se_e2_a is known");
+    struct cox_dp_gradient *g = cox_alloc(1, sizeof *g);
+    if (!g)
+        return no_memory(err);
+    g->precision = precision;
+    g->team = team;
+    g->threads = team ? cox_team_threads(team) : 1;
+    g->arena = cox_arena_create();
+    if (!g->arena || make(g, model)) {
+        cox_dp_gradient_destroy(g);
+        return no_memory(err);
+    }
+    *out = g;
+    return COX_OK;
+}
+
+void cox_dp_gradient_destroy(struct cox_dp_gradient *g)
+{
+    if (!g)
+        return;
+    cox_dp_gradient_free_rooms(g);
+    cox_dp_cells_destroy(g->cells);
+    cox_free(g->rounded);
+    cox_free(g->rounded_gradient);
+    cox_arena_destroy(g->arena);
+    cox_free(g);
+}
+
+/* ---- phases ---- */
+
+static void blocks_of(const struct cox_dp_gradient *g, int group, int *first, int *end)
+{
+    *first = (int)((int64_t)g->n_blocks * group / g->n_groups);
+    *end = (int)((int64_t)g->n_blocks * (group + 1) / g->n_groups);
+}
+
+/* The neighbours of one atom, type by type, and their R̃. */
+static void gather(struct cox_dp_gradient *g, int at, int type, struct cox_dp_room *room,
+                   long long *overflow)
+{
+    struct cox_dp_site *site = &g->site[at];
+    const struct cox_dp_frame *f = &g->frames[site->frame];
+    const int types = g->model.n_types;
+    const int64_t *start = f->list->start + (int64_t)site->atom * (types + 1);
+    int64_t row = site->row;
+    struct cox_dp_surroundings e = {.rcut = g->q->rcut, .rcut_smth = g->q->rcut_smth};
+    for (int c = 0; c < 4; c++) {
+        e.avg[c] = g->q->davg[type][c];
+        e.inv_std[c] = 1 / g->q->dstd[type][c];
+    }
+    for (int t = 0; t < types; t++) {
+        struct cox_dp_span *s = &g->span[at * types + t];
+        const double(*dr)[3] = (const double(*)[3])(f->list->dr + start[t]);
+        *s = (struct cox_dp_span){.first = row, .net = g->q->one_side ? t : t * types + type};
+        if (g->q->exclude[type][t])
+            continue;
+        int within;
+        s->n = cox_dp_nearest(room->order, g->q->sel[t], (int)(start[t + 1] - start[t]), dr,
+                              g->q->rcut, &within);
+        s->empty = g->q->sel[t] - s->n;
+        *overflow += within - s->n;
+        for (int k = 0; k < s->n; k++) {
+            memcpy(g->x[row + k], dr[room->order[k]], sizeof g->x[0]);
+            g->index[row + k] =
+                g->first_atom[site->frame] + f->list->index[start[t] + room->order[k]];
+        }
+        g->k->surroundings(&e, s->n, (const double(*)[3])(g->x + row), g->r + row);
+        row += s->n;
+    }
+}
+
+static void gathering(void *user, int group, int thread)
+{
+    struct cox_dp_gradient *g = user;
+    int first, end;
+    g->overflow[group] = 0;
+    blocks_of(g, group, &first, &end);
+    for (int i = first; i < end; i++)
+        for (int k = 0; k < g->block[i].n; k++)
+            gather(g, g->block[i].site + k, g->block[i].type, &g->room[thread],
+                   &g->overflow[group]);
+}
+
+/* A cell's slot among those of the atom. */
+static int slot_of(struct cox_dp_gradient *g, struct cox_dp_site *site, int cell,
+                   struct cox_dp_room *room)
+{
+    if (room->slot_of[cell] < 0) {
+        room->slot_of[cell] = site->slots;
+        g->cell[site->pool + site->slots++] = cell;
+    }
+    return room->slot_of[cell];
+}
+
+/* The cells of an atom's neighbours and of its empty slots. */
+static void locate(struct cox_dp_gradient *g, int at, int type, struct cox_dp_room *room)
+{
+    struct cox_dp_site *site = &g->site[at];
+    site->slots = 0;
+    for (int t = 0; t < g->model.n_types; t++) {
+        struct cox_dp_span *s = &g->span[at * g->model.n_types + t];
+        for (int64_t k = s->first; k < s->first + s->n; k++) {
+            int cell = cox_dp_cells_find(g->cells, s->net, g->r[k][0], &g->u[k]);
+            g->slot[k] = slot_of(g, site, cell, room);
+        }
+        if (s->empty)
+            s->slot = slot_of(g, site,
+                              cox_dp_cells_find(g->cells, s->net, g->empty[type][0], &s->u), room);
+    }
+    for (int i = 0; i < site->slots; i++)
+        room->slot_of[g->cell[site->pool + i]] = -1;
+}
+
+static void forces(void *user, int group, int thread)
+{
+    struct cox_dp_gradient *g = user;
+    struct cox_dp_room *room = &g->room[thread];
+    int first, end;
+    blocks_of(g, group, &first, &end);
+    for (int i = first; i < end; i++) {
+        const struct cox_dp_gradient_block *b = &g->block[i];
+        for (int k = 0; k < b->n; k++)
+            locate(g, b->site + k, b->type, room);
+        if (g->precision == COX_DP_F32)
+            cox_dp_block_forces_f32(g, b, room);
+        else
+            cox_dp_block_forces_f64(g, b, room);
+    }
+}
+
+static void back(void *user, int group, int thread)
+{
+    struct cox_dp_gradient *g = user;
+    const size_t table =
+        (size_t)cox_dp_cells_count(g->cells) * COX_DP_ORDER * (size_t)g->stride * g->size;
+    const size_t biases = (size_t)g->model.n_types * 2 * (size_t)g->biases;
+    int first, end;
+    memset((char *)g->by_table + (size_t)group * table, 0, table);
+    memset(g->by_bias + (size_t)group * biases, 0, biases * sizeof *g->by_bias);
+    blocks_of(g, group, &first, &end);
+    for (int i = first; i < end; i++)
+        if (g->precision == COX_DP_F32)
+            cox_dp_block_back_f32(g, &g->block[i], group, &g->room[thread]);
+        else
+            cox_dp_block_back_f64(g, &g->block[i], group, &g->room[thread]);
+}
+
+static void bias_gradient(struct cox_dp_gradient *g, int type)
+{
+    const struct cox_dp_flat_net *net = &g->fit[type];
+    int at = 0;
+    for (int k = 0; k < net->n; at += net->layer[k++].out) {
+        const struct cox_dp_flat_layer *l = &net->layer[k];
+        for (int o = 0; o < l->out; o++) {
+            double sum = 0, sum_idt = 0;
+            for (int i = 0; i < g->n_groups; i++) {
+                const double *part = g->by_bias + (i * g->model.n_types + type) * 2 * g->biases;
+                sum += part[at + o];
+                sum_idt += part[g->biases + at + o];
+            }
+            g->gradient[l->b + o] = sum;
+            if (l->idt >= 0)
+                g->gradient[l->idt + o] = sum_idt;
+        }
+    }
+}
+
+static void gathering_up(void *user, int item, int thread)
+{
+    struct cox_dp_gradient *g = user;
+    const struct cox_dp_piece *piece = &g->piece[item];
+    (void)thread;
+    if (piece->net >= 0)
+        cox_dp_cells_back(g->cells, piece->net, g->parameters, g->by_table, g->n_groups,
+                          (size_t)cox_dp_cells_count(g->cells) * COX_DP_ORDER * (size_t)g->stride,
+                          g->gradient);
+    else if (piece->layer < 0)
+        bias_gradient(g, piece->type);
+    else if (g->precision == COX_DP_F32)
+        cox_dp_weights_f32(g, piece);
+    else
+        cox_dp_weights_f64(g, piece);
+}
+
+/* ---- between them ---- */
+
+static int mark(struct cox_dp_gradient *g, struct cox_err *err)
+{
+    const int types = g->model.n_types;
+    cox_dp_cells_begin(g->cells);
+    for (int i = 0; i < g->n_blocks; i++)
+        for (int k = 0; k < g->block[i].n; k++)
+            for (int t = 0; t < types; t++) {
+                const struct cox_dp_span *s = &g->span[(g->block[i].site + k) * types + t];
+                int rc = cox_dp_cells_mark(g->cells, s->net, s->n,
+                                           (const double(*)[4])(g->r + s->first), err);
+                if (!rc && s->empty)
+                    rc = cox_dp_cells_mark(g->cells, s->net, 1,
+                                           (const double(*)[4])(g->empty + g->block[i].type), err);
+                if (rc)
+                    return rc;
+            }
+    return COX_OK;
+}
+
+static void add_up_forces(struct cox_dp_gradient *g)
+{
+    const int types = g->model.n_types;
+    memset(g->force, 0, (size_t)g->n_sites * sizeof *g->force);
+    for (int i = 0; i < g->n_sites; i++) {
+        const struct cox_dp_span *s = &g->span[i * types];
+        const int64_t end = s[types - 1].first + s[types - 1].n;
+        double *own = g->force[g->first_atom[g->site[i].frame] + g->site[i].atom];
+        for (int c = 0; c < 3; c++)
+            own[c] += g->own[i][c];
+        for (int64_t k = s->first; k < end; k++)
+            for (int c = 0; c < 3; c++)
+                g->force[g->index[k]][c] -= g->grad[k][c];
+    }
+}
+
+/* The losses, and the direction in which the second half goes. */
+static void residuals(struct cox_dp_gradient *g, const struct cox_dp_prefactors *pref,
+                      struct cox_dp_losses *losses)
+{
+    int labelled[3] = {0};
+    for (int f = 0; f < g->n_frames; f++) {
+        g->share[f] = 0;
+        memset(g->strain[f], 0, sizeof g->strain[f]);
+    }
+    for (int i = 0; i < g->n_sites; i++) { /* share and strain as energy and virial at first */
+        const int f = g->site[i].frame;
+        g->share[f] += g->energy[i];
+        for (int k = 0; k < 9; k++)
+            g->strain[f][k] += g->virial[i][k];
+    }
+    for (int f = 0; f < g->n_frames; f++) {
+        const struct cox_dp_residual residual = cox_dp_residuals(
+            &g->frames[f], g->share[f], (const double(*)[3])(g->force + g->first_atom[f]),
+            (const double(*)[3])g->strain[f], pref, 1.0 / g->n_frames, losses, labelled,
+            g->direction + g->first_atom[f]);
+        g->share[f] = residual.p;
+        memcpy(g->strain[f], residual.strain, sizeof g->strain[f]);
+    }
+    cox_dp_losses_finish(losses, labelled);
+    for (int i = 0; i < g->n_groups; i++)
+        losses->overflow += g->overflow[i];
+}
+
+int cox_dp_gradient_compute(struct cox_dp_gradient *g, double *gradient,
+                            struct cox_dp_losses *losses, const double *parameters,
+                            const struct cox_dp_frame *frames, int n,
+                            const struct cox_dp_prefactors *prefactors, struct cox_err *err)
+{
+    *losses = (struct cox_dp_losses){0};
+    for (int f = 0; f < n; f++)
+        if (g->model.n_fparam && !frames[f].fparam)
+            return cox_err_set(err, COX_EINVAL, "the model needs %d frame parameters",
+                               g->model.n_fparam);
+    int rc = cox_dp_gradient_reserve(g, frames, n, err);
+    if (rc)
+        return rc;
+    g->gradient = gradient;
+    g->parameters = parameters;
+    g->numbers = parameters;
+    if (g->rounded) {
+        g->k->from_double((size_t)g->n_parameters, parameters, g->rounded);
+        g->numbers = g->rounded;
+    }
+    cox_team_run(g->team, g->n_groups, gathering, g);
+    rc = mark(g, err);
+    if (rc)
+        return rc;
+    if (cox_dp_cells_evaluate(g->cells, g->team, parameters) || cox_dp_gradient_reserve_cells(g))
+        return no_memory(err);
+    cox_team_run(g->team, g->n_groups, forces, g);
+    add_up_forces(g);
+    residuals(g, prefactors, losses);
+    if (!gradient)
+        return COX_OK;
+    cox_team_run(g->team, g->n_groups, back, g);
+    cox_team_run(g->team, g->n_pieces, gathering_up, g);
+    return COX_OK;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the training step share. A step is made of phases, each spread over the team
+ * in items that depend on the frames alone: the same bits with any number of threads. */
+#ifndef COX_DP_TRAIN_GRADIENT_PLAN_H
+#define COX_DP_TRAIN_GRADIENT_PLAN_H
+
+#include "dp_train/gradient.h"
+#include "dp_train/gradient_cells.h"
+
+/* Atoms of a block: columns of its matrix products. */
+#define COX_DP_BLOCK 32
+/* Blocks are spread over at most so many groups, each with a gradient by the tables of its own. */
+#define COX_DP_GROUPS 16
+
+/* An atom of a frame; they are sorted by type. */
+struct cox_dp_site {
+    int frame, atom;
+    int slots;         /* cells that its surroundings are in */
+    int64_t row, pool; /* its first row, its first slot */
+};
+
+/* Its neighbours of one type. */
+struct cox_dp_span {
+    int64_t first; /* rows */
+    int n, empty, net;
+    int slot; /* of the empty ones */
+    double u;
+};
+
+struct cox_dp_gradient_block {
+    int type, n, columns; /* atoms; rounded up to whole tiles of the matrix product */
+    int site, column;     /* its first, and its first column among the type's */
+};
+
+/* The room of one thread for one atom. */
+struct cox_dp_room {
+    int *order, *slot_of;               /* [most]; [cells] −1 between atoms */
+    double (*d)[4], (*rd)[4], (*xd)[3]; /* [most] */
+    void *t, *slope;                    /* [most][ORDER] */
+    void *f;                            /* [most + types][4][ORDER] */
+    void *row[2];                       /* [4][stride] */
+    void *a[2];                         /* [4][m1][BLOCK] */
+    void *back[2];                      /* [widest][BLOCK] */
+};
+
+/* A fitting net with the atoms of its type in columns; [units][wide] or [units][narrow]. */
+struct cox_dp_side {
+    int columns, capacity;
+    ptrdiff_t wide, narrow;
+    void *x[COX_DP_MAX_LAYERS + 1], *z[COX_DP_MAX_LAYERS];
+    void *h[COX_DP_MAX_LAYERS], *zd[COX_DP_MAX_LAYERS], *yt[COX_DP_MAX_LAYERS];
+    void *dt; /* ∂E/∂D */
+};
+
+/* A piece of the last phase. */
+struct cox_dp_piece {
+    int net;   /* an embedding net, or */
+    int type;  /* of a fitting net, −1, */
+    int layer; /* −1: its biases; */
+    int row, rows;
+};
+
+struct cox_dp_gradient {
+    struct cox_arena *arena;
+    struct cox_dp_model model; /* its nets are not looked at: they may have gone */
+    const struct cox_dp_descriptor *q;
+    enum cox_dp_precision precision;
+    const struct cox_dp_gradient_kernels *k;
+    size_t size; /* of a number */
+    struct cox_team *team;
+    int threads;
+    int n_embed;
+    struct cox_dp_flat_net *embed, *fit;
+    ptrdiff_t n_parameters, fit_first;
+    int d, stride, widest, biases; /* inputs of a fitting net; rows of G; of any layer; of a net */
+    double (*empty)[4];            /* [type] R̃ of an empty slot */
+    struct cox_dp_cells *cells;
+    int n_pieces;
+    struct cox_dp_piece *piece;
+    struct cox_dp_side *side;         /* [type] */
+    struct cox_dp_room *room;         /* [threads] */
+    void *rounded, *rounded_gradient; /* [n_parameters] in single precision; else NULL */
+
+    /* room for so many */
+    int sites_capacity, frames_capacity, blocks_capacity, most_capacity, cells_capacity;
+    int64_t rows_capacity;
+
+    /* the call */
+    const struct cox_dp_frame *frames;
+    int n_frames, n_sites, n_blocks, n_groups, most;
+    int64_t n_rows;
+    struct cox_dp_site *site;
+    struct cox_dp_span *span; /* [site][types] */
+    struct cox_dp_gradient_block *block;
+    int *first_atom; /* [frame] */
+    const double *parameters;
+    const void *numbers; /* the same in this precision */
+    double *gradient;
+    double (*x)[3], (*r)[4], (*grad)[3], *u; /* [rows] */
+    int *index, *slot;                       /* [rows] */
+    int *cell;                               /* [slots] */
+    void *p, *pd;                            /* [slots][4][ORDER] */
+    void *a, *at;                            /* [block][4][m1][BLOCK] A, ∂E/∂A */
+    void *by_table;                          /* [group][cells][ORDER][stride] */
+    double *by_bias;                         /* [group][type][2][biases] */
+    double *energy, (*own)[3], (*virial)[9]; /* [site] */
+    double (*force)[3], (*direction)[3];     /* [atom of all frames] */
+    double *share, (*strain)[9];             /* [frame] p and η */
+    int *status;                             /* [group] */
+    long long *overflow;                     /* [group] */
+};
+
+/* The two halves of a block, in either precision: energies and ∂E/∂x; the way back. */
+void cox_dp_block_forces_f32(struct cox_dp_gradient *g, const struct cox_dp_gradient_block *b,
+                             struct cox_dp_room *room);
+void cox_dp_block_forces_f64(struct cox_dp_gradient *g, const struct cox_dp_gradient_block *b,
+                             struct cox_dp_room *room);
+void cox_dp_block_back_f32(struct cox_dp_gradient *g, const struct cox_dp_gradient_block *b,
+                           int group, struct cox_dp_room *room);
+void cox_dp_block_back_f64(struct cox_dp_gradient *g, const struct cox_dp_gradient_block *b,
+                           int group, struct cox_dp_room *room);
+/* A piece of the gradient by a fitting net's weights. */
+void cox_dp_weights_f32(struct cox_dp_gradient *g, const struct cox_dp_piece *piece);
+void cox_dp_weights_f64(struct cox_dp_gradient *g, const struct cox_dp_piece *piece);
+
+/* Cuts the frames into blocks and makes room. */
+int cox_dp_gradient_reserve(struct cox_dp_gradient *g, const struct cox_dp_frame *frames, int n,
+                            struct cox_err *err) COX_MUST_CHECK;
+int cox_dp_gradient_reserve_cells(struct cox_dp_gradient *g) COX_MUST_CHECK;
+void cox_dp_gradient_free_rooms(struct cox_dp_gradient *g);
+
+#endif
