@@ -6,8 +6,8 @@
 
 #include "potential/model.h"
 
-/* By suffix: .dp, .yaml, .yml, and the graphs .pb, .pbtxt. What this program cannot evaluate is
- * refused by name. The caller destroys the model. */
+/* Whatever the file is called, its first bytes tell what it is: .dp, .yaml, or a graph (.pb,
+ * .pbtxt). What this program cannot evaluate is refused by name. The caller destroys the model. */
 int cox_dp_model_read(struct cox_dp_model **out, const char *path,
                       struct cox_err *err) COX_MUST_CHECK;
 /* Replaces PATH.dp atomically; DeePMD-kit v3 opens it. */

@@ -1,264 +1,117 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Both forms become one tree: JSON is YAML too. */
-#include "potential/dp_file.h"
+/* What the tree of DeePMD-kit 3 says, made a model. Whatever would change the numbers and is not
+ * evaluated here is refused by name. */
+#include "potential/dp_read.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/str.h"
-#include "config/yaml_tree.h"
-#include "h5/h5.h"
-#include "potential/graph.h"
+#include "potential/dp_tree.h"
 
-#define YAML_MAXIMUM ((size_t)1 << 30)
-#define MAX_RANK 4
+#define MAX_WIDTH 100000
 
-struct reading {
-    const char *path;
-    struct cox_arena *arena; /* of the tree, gone in the end */
-    struct cox_h5 *file;     /* NULL: YAML, variables are inline */
-    struct cox_dp_model *model;
-    struct cox_err *err;
-};
-
-struct array {
-    int rank;
-    int64_t dims[COX_H5_MAX_RANK];
-    size_t n;
-    double *x; /* in the model's arena; NULL: the variable is null */
-};
-
-static int bad(const struct reading *r, const char *what)
+static int no_memory(const struct cox_dp_tree *t)
 {
-    return cox_err_set(r->err, COX_EFORMAT, "'%s': %s", r->path, what);
+    return cox_err_set(t->err, COX_ENOMEM, "out of memory reading '%s'", t->path);
 }
 
-static int unsupported(const struct reading *r, const char *what, const char *value)
+static bool is_single(const struct cox_yaml_node *object)
 {
-    return cox_err_set(r->err, COX_EUNSUPPORTED, "'%s': %s '%s' is not supported", r->path, what,
-                       value);
-}
-
-/* ---- the tree ---- */
-
-static const struct cox_yaml_node *child(const struct cox_yaml_node *map, const char *key)
-{
-    return map ? cox_yaml_child(map, key, strlen(key)) : NULL;
-}
-
-static bool is_null(const struct cox_yaml_node *node)
-{
-    return !node || (node->kind == COX_YAML_SCALAR && cox_yaml_is_null(node));
-}
-
-static const char *text(const struct cox_yaml_node *map, const char *key, const char *missing)
-{
-    const struct cox_yaml_node *node = child(map, key);
-    return node && node->kind == COX_YAML_SCALAR ? node->text : missing;
-}
-
-static bool truth(const struct cox_yaml_node *map, const char *key)
-{
-    const char *word = text(map, key, "false");
-    return !strcmp(word, "true") || !strcmp(word, "True");
-}
-
-static double number(const struct cox_yaml_node *map, const char *key)
-{
-    double value;
-    return cox_parse_double(text(map, key, ""), &value) ? (double)NAN : value;
-}
-
-/* ---- variables ---- */
-
-static int read_dataset(struct reading *r, const char *name, struct array *out)
-{
-    int rc = cox_h5_shape(r->file, name, &out->rank, out->dims, r->err);
-    if (rc)
-        return rc;
-    out->n = 1;
-    for (int i = 0; i < out->rank; i++) {
-        if (out->dims[i] < 0 || (double)out->n * (double)out->dims[i] > 1e9)
-            return bad(r, "a variable is too large");
-        out->n *= (size_t)out->dims[i];
-    }
-    out->x = cox_arena_alloc(r->model->arena, out->n + 1, sizeof *out->x);
-    if (!out->x)
-        return cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->path);
-    return cox_h5_read(r->file, name, COX_H5_F64, out->rank, out->dims, out->x, r->err);
-}
-
-/* Nested lists of equal lengths. */
-static int read_list(struct reading *r, const struct cox_yaml_node *node, int depth,
-                     struct array *out, size_t *filled)
-{
-    if (node->kind == COX_YAML_SCALAR) {
-        double value;
-        if (depth != out->rank || cox_parse_double(node->text, &value))
-            return bad(r, "an array is ragged or holds something else than numbers");
-        out->x[(*filled)++] = value;
-        return COX_OK;
-    }
-    if (node->kind != COX_YAML_LIST || depth >= out->rank || node->n != out->dims[depth])
-        return bad(r, "an array is ragged");
-    int rc = COX_OK;
-    for (const struct cox_yaml_node *item = node->first; !rc && item; item = item->next)
-        rc = read_list(r, item, depth + 1, out, filled);
-    return rc;
-}
-
-static int read_inline(struct reading *r, const struct cox_yaml_node *map, struct array *out)
-{
-    const struct cox_yaml_node *value = child(map, "value");
-    out->n = 1;
-    for (const struct cox_yaml_node *n = value; n && n->kind == COX_YAML_LIST; n = n->first) {
-        if (out->rank == MAX_RANK)
-            return bad(r, "an array has too many dimensions");
-        out->dims[out->rank++] = n->n;
-        out->n *= (size_t)n->n;
-        if ((double)out->n > 1e9)
-            return bad(r, "a variable is too large");
-    }
-    if (!value)
-        return bad(r, "an array has no value");
-    out->x = cox_arena_alloc(r->model->arena, out->n + 1, sizeof *out->x);
-    size_t filled = 0;
-    return out->x ? read_list(r, value, 0, out, &filled)
-                  : cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->path);
-}
-
-/* The variable `key` of an object; x NULL when it is absent or null. */
-static int variable(struct reading *r, const struct cox_yaml_node *object, const char *key,
-                    struct array *out)
-{
-    const struct cox_yaml_node *node = child(child(object, "@variables"), key);
-    *out = (struct array){0};
-    if (is_null(node))
-        return COX_OK;
-    int rc = node->kind == COX_YAML_MAP ? read_inline(r, node, out)
-             : r->file && node->kind == COX_YAML_SCALAR
-                 ? read_dataset(r, node->text, out)
-                 : bad(r, "a variable is neither a dataset nor an array");
-    return rc ? cox_err_wrap(r->err, rc, "variable '%s'", key) : COX_OK;
+    return !strcmp(cox_dp_tree_text(object, "precision", "float64"), "float32");
 }
 
 /* ---- nets ---- */
 
-static int read_layer(struct reading *r, const struct cox_yaml_node *node, struct cox_dp_layer *l)
+static int read_layer(struct cox_dp_tree *t, const struct cox_yaml_node *node,
+                      struct cox_dp_layer *l)
 {
-    struct array w;
-    struct array b;
-    struct array idt;
-    int rc = variable(r, node, "w", &w);
+    struct cox_dp_array w;
+    struct cox_dp_array b;
+    struct cox_dp_array idt;
+    int rc = cox_dp_tree_array(t, node, "w", &w);
     if (!rc)
-        rc = variable(r, node, "b", &b);
+        rc = cox_dp_tree_array(t, node, "b", &b);
     if (!rc)
-        rc = variable(r, node, "idt", &idt);
+        rc = cox_dp_tree_array(t, node, "idt", &idt);
     if (rc)
         return rc;
-    const char *activation = text(node, "activation_function", "tanh");
+    const char *activation = cox_dp_tree_text(node, "activation_function", "tanh");
     l->linear = !strcmp(activation, "none") || !strcmp(activation, "linear") ||
-                is_null(child(node, "activation_function"));
+                cox_dp_tree_null(cox_dp_tree_child(node, "activation_function"));
     if (!l->linear && strcmp(activation, "tanh"))
-        return unsupported(r, "activation", activation);
-    if (!w.x || w.rank != 2)
-        return bad(r, "a layer has no matrix");
+        return cox_dp_tree_unsupported(t, "activation", activation, "'tanh' is");
+    if (!w.x || w.rank != 2 || w.dims[0] < 1 || w.dims[1] < 1 || w.dims[0] > MAX_WIDTH ||
+        w.dims[1] > MAX_WIDTH)
+        return cox_dp_tree_bad(t, "a layer has no matrix");
     l->in = (int)w.dims[0];
     l->out = (int)w.dims[1];
     l->w = w.x;
-    l->b = b.x ? b.x : cox_arena_alloc(r->model->arena, (size_t)l->out, sizeof *l->b);
+    l->b = b.x ? b.x : cox_arena_alloc(t->model->arena, (size_t)l->out, sizeof *l->b);
     l->idt = idt.x;
     if ((b.x && b.n != (size_t)l->out) || (idt.x && idt.n != (size_t)l->out))
-        return bad(r, "a layer's bias does not fit its matrix");
-    if (child(node, "resnet") ? truth(node, "resnet") : !l->linear)
+        return cox_dp_tree_bad(t, "a layer's bias does not fit its matrix");
+    if (cox_dp_tree_child(node, "resnet") ? cox_dp_tree_truth(node, "resnet") : !l->linear)
         l->skip = cox_dp_skip_of(l->in, l->out);
-    return l->b ? COX_OK : cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->path);
+    return l->b ? COX_OK : no_memory(t);
 }
 
-static int read_nets(struct reading *r, const struct cox_yaml_node *collection, bool embedding,
-                     int n, struct cox_dp_net **out)
+static int read_nets(struct cox_dp_tree *t, const struct cox_yaml_node *collection,
+                     const char *what, int n, struct cox_dp_net **out)
 {
-    const struct cox_yaml_node *list = child(collection, "networks");
-    if (!list || list->kind != COX_YAML_LIST || list->n != n)
-        return cox_err_set(r->err, COX_EFORMAT, "'%s': %d %s nets were expected, there are %d",
-                           r->path, n, embedding ? "embedding" : "fitting", list ? list->n : 0);
-    *out = cox_arena_alloc(r->model->arena, (size_t)n, sizeof **out);
+    const struct cox_yaml_node *list = cox_dp_tree_child(collection, "networks");
+    if (cox_dp_tree_count(collection, "networks") != n)
+        return cox_err_set(t->err, COX_EFORMAT, "'%s': %d %s nets were expected, there are %d",
+                           t->path, n, what, cox_dp_tree_count(collection, "networks"));
+    *out = cox_arena_alloc(t->model->arena, (size_t)n, sizeof **out);
     if (!*out)
-        return cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->path);
+        return no_memory(t);
     int i = 0;
     int rc = COX_OK;
     for (const struct cox_yaml_node *net = list->first; !rc && net; net = net->next, i++) {
-        const struct cox_yaml_node *layers = child(net, "layers");
-        if (is_null(net))
+        const struct cox_yaml_node *layers = cox_dp_tree_child(net, "layers");
+        int count = cox_dp_tree_count(net, "layers");
+        if (cox_dp_tree_null(net) || !strcmp(cox_dp_tree_text(net, "@class", ""), "Identity"))
             continue; /* excluded types need none */
-        if (!layers || layers->n < 1 || layers->n > COX_DP_MAX_LAYERS)
-            return bad(r, "a net has no layers, or too many");
+        if (count < 1 || count > COX_DP_MAX_LAYERS)
+            return cox_err_set(t->err, COX_EUNSUPPORTED,
+                               "'%s': a net of %d layers; 1 to %d are possible", t->path, count,
+                               COX_DP_MAX_LAYERS);
         for (const struct cox_yaml_node *layer = layers->first; !rc && layer; layer = layer->next)
-            rc = read_layer(r, layer, &(*out)[i].layer[(*out)[i].n++]);
+            rc = read_layer(t, layer, &(*out)[i].layer[(*out)[i].n++]);
     }
     return rc;
 }
 
-/* ---- the descriptor and the fitting ---- */
+/* ---- descriptors ---- */
 
-/* davg, dstd: [types][slots][4], the same in all slots. */
-static int read_statistics(struct reading *r, const struct cox_yaml_node *descriptor,
-                           const char *key, double out[][4])
+static int read_sel(struct cox_dp_tree *t, const struct cox_yaml_node *node,
+                    struct cox_dp_descriptor *q)
 {
-    struct array a;
-    int rc = variable(r, descriptor, key, &a);
-    if (rc)
-        return rc;
-    if (!a.x || a.rank != 3 || a.dims[0] != r->model->n_types || a.dims[1] < 1 || a.dims[2] != 4)
-        return cox_err_set(r->err, COX_EFORMAT, "'%s': %s must be types × slots × 4", r->path, key);
-    for (int t = 0; t < r->model->n_types; t++) {
-        const double *rows = a.x + (size_t)t * (size_t)a.dims[1] * 4;
-        memcpy(out[t], rows, sizeof out[t]);
-        for (int64_t i = 4; i < a.dims[1] * 4; i++)
-            if (rows[i] != rows[i % 4])
-                return cox_err_set(r->err, COX_EUNSUPPORTED, "'%s': %s differs from slot to slot",
-                                   r->path, key);
-    }
-    return COX_OK;
-}
-
-static int read_types(struct reading *r, const struct cox_yaml_node *descriptor,
-                      const struct cox_yaml_node *model)
-{
-    struct cox_dp_model *m = r->model;
-    const struct cox_yaml_node *sel = child(descriptor, "sel");
-    const struct cox_yaml_node *names = child(model, "type_map");
-    if (is_null(names))
-        names = child(descriptor, "type_map");
-    if (!sel || sel->kind != COX_YAML_LIST || sel->n < 1 || sel->n > COX_DP_MAX_TYPES)
-        return cox_err_set(r->err, COX_EFORMAT, "'%s': sel must list 1 to %d numbers", r->path,
+    const struct cox_yaml_node *sel = cox_dp_tree_child(node, "sel");
+    int n = cox_dp_tree_count(node, "sel");
+    if (n < 1 || n > COX_DP_MAX_TYPES || (t->model->n_types && n != t->model->n_types))
+        return cox_err_set(t->err, COX_EFORMAT, "'%s': sel must list 1 to %d numbers", t->path,
                            COX_DP_MAX_TYPES);
+    t->model->n_types = n;
+    n = 0;
     for (const struct cox_yaml_node *s = sel->first; s; s = s->next) {
         long long slots;
         if (s->kind != COX_YAML_SCALAR || cox_parse_int(s->text, &slots) || slots < 0 ||
             slots > 100000)
-            return bad(r, "sel holds something else than numbers of neighbours");
-        m->descriptor[0].sel[m->n_types++] = (int)slots;
+            return cox_dp_tree_bad(t, "sel holds something else than numbers of neighbours");
+        q->sel[n++] = (int)slots;
+        q->n_slots += (int)slots;
     }
-    if (!is_null(names) && names->n != m->n_types)
-        return cox_err_set(r->err, COX_EFORMAT, "'%s': %d names for %d types", r->path, names->n,
-                           m->n_types);
-    const struct cox_yaml_node *name = is_null(names) ? NULL : names->first;
-    for (int t = 0; t < m->n_types; t++, name = name ? name->next : NULL)
-        if (name && name->kind == COX_YAML_SCALAR)
-            snprintf(m->type_name[t], COX_DP_TYPE_NAME, "%s", name->text);
-        else
-            snprintf(m->type_name[t], COX_DP_TYPE_NAME, "%d", t);
     return COX_OK;
 }
 
-static int read_exclusions(struct reading *r, const struct cox_yaml_node *descriptor)
+/* A list of pairs of types; null: none. */
+static int read_pairs(struct cox_dp_tree *t, const struct cox_yaml_node *list,
+                      struct cox_dp_descriptor *q, enum cox_dp_exclusion how)
 {
-    struct cox_dp_model *m = r->model;
-    const struct cox_yaml_node *list = child(descriptor, "exclude_types");
-    if (is_null(list))
+    if (cox_dp_tree_null(list))
         return COX_OK;
     for (const struct cox_yaml_node *pair = list->first; pair; pair = pair->next) {
         long long type[2] = {-1, -1};
@@ -266,166 +119,322 @@ static int read_exclusions(struct reading *r, const struct cox_yaml_node *descri
         const struct cox_yaml_node *item = pair->first;
         for (int i = 0; good && i < 2; i++, item = item->next)
             good = item->kind == COX_YAML_SCALAR && !cox_parse_int(item->text, &type[i]) &&
-                   type[i] >= 0 && type[i] < m->n_types;
+                   type[i] >= 0 && type[i] < t->model->n_types;
         if (!good)
-            return bad(r, "exclude_types must list pairs of types");
-        m->descriptor[0].exclude[type[0]][type[1]] = m->descriptor[0].exclude[type[1]][type[0]] =
-            true;
+            return cox_dp_tree_bad(t, "excluded types must be a list of pairs of types");
+        for (int i = 0; i < 2; i++) /* what counts nothing in any case stays so */
+            if (q->exclude[type[i]][type[1 - i]] != COX_DP_EXCLUDE_SECTION)
+                q->exclude[type[i]][type[1 - i]] = (unsigned char)how;
     }
     return COX_OK;
 }
 
-static int read_descriptor(struct reading *r, const struct cox_yaml_node *model)
+static bool all_zero(const double *x, int n)
 {
-    struct cox_dp_model *m = r->model;
-    const struct cox_yaml_node *d = child(model, "descriptor");
-    const char *type = text(d, "type", "(none)");
-    if (strcmp(type, "se_e2_a") && strcmp(type, "se_a"))
-        return unsupported(r, "descriptor", type);
-    if (number(d, "env_protection") > 0)
-        return unsupported(r, "env_protection", text(d, "env_protection", ""));
-    m->descriptor[0].rcut = number(d, "rcut");
-    m->descriptor[0].rcut_smth = number(d, "rcut_smth");
-    m->descriptor[0].axis = (int)number(d, "axis_neuron");
-    m->descriptor[0].one_side = truth(d, "type_one_side");
-    int rc = read_types(r, d, model);
-    if (!rc)
-        rc = read_exclusions(r, d);
-    if (!rc)
-        rc = read_statistics(r, d, "davg", m->descriptor[0].davg);
-    if (!rc)
-        rc = read_statistics(r, d, "dstd", m->descriptor[0].dstd);
-    if (!rc)
-        rc = read_nets(r, child(d, "embeddings"), true,
-                       m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types,
-                       &m->descriptor[0].embed);
-    for (int i = 0; !rc && i < (m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types);
-         i++)
-        if (m->descriptor[0].embed[i].n)
-            m->descriptor[0].m1 =
-                m->descriptor[0].embed[i].layer[m->descriptor[0].embed[i].n - 1].out;
+    for (int i = 0; i < n; i++)
+        if (x[i] != 0)
+            return false;
+    return true;
+}
+
+/* One row for all slots around a centre; sections of excluded pairs whose mean is zero leave no
+ * empty slots behind and may differ. */
+static int statistics_row(const struct cox_dp_tree *t, struct cox_dp_descriptor *q, int centre,
+                          int width, bool mean, const double *x, double out[4])
+{
+    const double *row = NULL;
+    for (int n = 0; n < t->model->n_types; x += q->sel[n++] * width) {
+        unsigned char *excluded = &q->exclude[centre][n];
+        if (*excluded && mean && all_zero(x, q->sel[n] * width)) {
+            *excluded = COX_DP_EXCLUDE_SECTION;
+            continue;
+        }
+        for (int i = 0; i < q->sel[n]; i++) {
+            row = row ? row : x;
+            for (int c = 0; c < width; c++)
+                if (x[i * width + c] != row[c])
+                    return cox_err_set(t->err, COX_EUNSUPPORTED,
+                                       "'%s': the environment's statistics differ from slot to "
+                                       "slot",
+                                       t->path);
+        }
+    }
+    if (row)
+        memcpy(out, row, (size_t)width * sizeof *out);
+    return COX_OK;
+}
+
+/* davg, dstd: [types][slots][4 or 1]. */
+static int read_statistics(struct cox_dp_tree *t, const struct cox_yaml_node *node,
+                           struct cox_dp_descriptor *q, bool mean)
+{
+    const char *key = mean ? "davg" : "dstd";
+    struct cox_dp_array a;
+    int width = q->kind == COX_DP_SE_A ? 4 : 1;
+    int rc = cox_dp_tree_array(t, node, key, &a);
+    if (!rc && (!a.x || a.rank != 3 || a.dims[0] != t->model->n_types || a.dims[1] != q->n_slots ||
+                a.dims[2] != width))
+        rc = cox_err_set(t->err, COX_EFORMAT, "'%s': %s must be %d types × %d slots × %d", t->path,
+                         key, t->model->n_types, q->n_slots, width);
+    for (int c = 0; !rc && c < t->model->n_types; c++)
+        rc = statistics_row(t, q, c, width, mean,
+                            a.x + (size_t)c * (size_t)q->n_slots * (size_t)width,
+                            mean ? q->davg[c] : q->dstd[c]);
     return rc;
 }
 
-static int read_fitting(struct reading *r, const struct cox_yaml_node *model)
+static int read_one_descriptor(struct cox_dp_tree *t, const struct cox_yaml_node *node,
+                               struct cox_dp_descriptor *q)
 {
-    struct cox_dp_model *m = r->model;
-    const struct cox_yaml_node *f = child(model, "fitting");
-    struct array bias;
-    struct array out_bias;
-    struct array out_std;
-    struct array avg;
-    struct array inv;
-    if (!f)
-        return bad(r, "the model has no fitting net");
-    if (truth(f, "mixed_types"))
-        return unsupported(r, "fitting net", "mixed_types");
-    if (!is_null(child(f, "numb_aparam")) && number(f, "numb_aparam") > 0)
-        return unsupported(r, "numb_aparam", text(f, "numb_aparam", ""));
-    m->n_fparam = isnan(number(f, "numb_fparam")) ? 0 : (int)number(f, "numb_fparam");
-    int rc = read_nets(r, child(f, "nets"), false, m->n_types, &m->fit);
+    const char *type = cox_dp_tree_text(node, "type", "(none)");
+    if (!strcmp(type, "se_e2_a") || !strcmp(type, "se_a"))
+        q->kind = COX_DP_SE_A;
+    else if (!strcmp(type, "se_e2_r") || !strcmp(type, "se_r"))
+        q->kind = COX_DP_SE_R;
+    else
+        return cox_dp_tree_unsupported(t, "descriptor", type,
+                                       "se_e2_a, se_e2_r and hybrids of them are");
+    if (cox_dp_tree_number(node, "env_protection") > 0)
+        return cox_dp_tree_unsupported(t, "env_protection",
+                                       cox_dp_tree_text(node, "env_protection", ""), NULL);
+    if (!cox_dp_tree_null(cox_dp_tree_child(node, "spin")))
+        return cox_dp_tree_unsupported(t, "the descriptor's", "spin", NULL);
+    double axis = cox_dp_tree_number(node, "axis_neuron");
+    q->rcut = cox_dp_tree_number(node, "rcut");
+    q->rcut_smth = cox_dp_tree_number(node, "rcut_smth");
+    q->axis = axis >= 1 && axis <= MAX_WIDTH ? (int)axis : 0;
+    q->one_side = cox_dp_tree_child(node, "type_one_side")
+                      ? cox_dp_tree_truth(node, "type_one_side")
+                      : q->kind == COX_DP_SE_R;
+    q->trained_f32 = is_single(node);
+    int rc = read_sel(t, node, q);
     if (!rc)
-        rc = variable(r, f, "bias_atom_e", &bias);
+        rc = read_pairs(t, cox_dp_tree_child(node, "exclude_types"), q, COX_DP_EXCLUDE_NEIGHBOURS);
     if (!rc)
-        rc = variable(r, model, "out_bias", &out_bias);
+        rc = read_statistics(t, node, q, true);
     if (!rc)
-        rc = variable(r, model, "out_std", &out_std);
+        rc = read_statistics(t, node, q, false);
+    int n = cox_dp_n_embed(t->model, q);
     if (!rc)
-        rc = variable(r, f, "fparam_avg", &avg);
+        rc = read_nets(t, cox_dp_tree_child(node, "embeddings"), "embedding", n, &q->embed);
+    for (int i = 0; !rc && i < n; i++)
+        if (q->embed[i].n)
+            q->m1 = q->embed[i].layer[q->embed[i].n - 1].out;
+    return rc;
+}
+
+static int read_descriptors(struct cox_dp_tree *t, const struct cox_yaml_node *model)
+{
+    const struct cox_yaml_node *node = cox_dp_tree_child(model, "descriptor");
+    int rc = COX_OK;
+    if (strcmp(cox_dp_tree_text(node, "type", ""), "hybrid")) {
+        rc = read_one_descriptor(t, node, &t->model->descriptor[0]);
+    } else {
+        int n = cox_dp_tree_count(node, "list");
+        if (n < 1 || n > COX_DP_MAX_DESCRIPTORS)
+            return cox_err_set(t->err, COX_EUNSUPPORTED,
+                               "'%s': a hybrid of %d descriptors; 1 to %d are possible", t->path, n,
+                               COX_DP_MAX_DESCRIPTORS);
+        t->model->n_descriptors = n;
+        const struct cox_yaml_node *item = cox_dp_tree_child(node, "list")->first;
+        for (int i = 0; !rc && i < n; i++, item = item->next)
+            rc = read_one_descriptor(t, item, &t->model->descriptor[i]);
+    }
+    for (int i = 0; !rc && i < t->model->n_descriptors; i++)
+        rc = read_pairs(t, cox_dp_tree_child(model, "pair_exclude_types"), &t->model->descriptor[i],
+                        COX_DP_EXCLUDE_LIST);
+    return rc;
+}
+
+static const struct cox_yaml_node *names_of(const struct cox_yaml_node *model)
+{
+    const struct cox_yaml_node *names = cox_dp_tree_child(model, "type_map");
+    return cox_dp_tree_null(names)
+               ? cox_dp_tree_child(cox_dp_tree_child(model, "descriptor"), "type_map")
+               : names;
+}
+
+static int read_names(const struct cox_dp_tree *t, const struct cox_yaml_node *model)
+{
+    struct cox_dp_model *m = t->model;
+    const struct cox_yaml_node *names = names_of(model);
+    if (!cox_dp_tree_null(names) && names->n != m->n_types)
+        return cox_err_set(t->err, COX_EFORMAT, "'%s': %d names for %d types", t->path, names->n,
+                           m->n_types);
+    const struct cox_yaml_node *name = cox_dp_tree_null(names) ? NULL : names->first;
+    for (int i = 0; i < m->n_types; i++, name = name ? name->next : NULL)
+        if (name && name->kind == COX_YAML_SCALAR)
+            snprintf(m->type_name[i], COX_DP_TYPE_NAME, "%s", name->text);
+        else
+            snprintf(m->type_name[i], COX_DP_TYPE_NAME, "%d", i);
+    return COX_OK;
+}
+
+/* ---- fitting ---- */
+
+static int check_fitting(struct cox_dp_tree *t, const struct cox_yaml_node *f)
+{
+    const char *type = cox_dp_tree_text(f, "type", "ener");
+    if (!f || f->kind != COX_YAML_MAP)
+        return cox_dp_tree_bad(t, "the model has no fitting net");
+    if ((strcmp(type, "ener") && strcmp(type, "invar")) ||
+        strcmp(cox_dp_tree_text(f, "var_name", "energy"), "energy"))
+        return cox_dp_tree_unsupported(t, "fitting", cox_dp_tree_text(f, "var_name", type),
+                                       "energies ('ener') are");
+    if (cox_dp_tree_truth(f, "mixed_types"))
+        return cox_dp_tree_unsupported(t, "fitting net with", "mixed_types",
+                                       "one net per type of atom is");
+    if (cox_dp_tree_number(f, "numb_aparam") > 0)
+        return cox_dp_tree_unsupported(t, "numb_aparam", cox_dp_tree_text(f, "numb_aparam", ""),
+                                       "parameters of the frame (numb_fparam) are");
+    if (cox_dp_tree_number(f, "dim_case_embd") > 0)
+        return cox_dp_tree_unsupported(t, "dim_case_embd", cox_dp_tree_text(f, "dim_case_embd", ""),
+                                       NULL);
+    if (cox_dp_tree_count(f, "exclude_types"))
+        return cox_dp_tree_unsupported(t, "the fitting net's", "exclude_types", NULL);
+    if (!cox_dp_tree_null(cox_dp_tree_child(f, "spin")))
+        return cox_dp_tree_unsupported(t, "the fitting net's", "spin", NULL);
+    double n = cox_dp_tree_number(f, "numb_fparam");
+    if (!isnan(n) && (n > 1000 || n < 0 || n != floor(n)))
+        return cox_dp_tree_bad(t, "numb_fparam is not 0 to 1000");
+    t->model->n_fparam = isnan(n) ? 0 : (int)n;
+    return COX_OK;
+}
+
+/* Where atom_ener is given for a type, the net's answer to D = 0 is taken off. */
+static int read_vacuum(struct cox_dp_tree *t, const struct cox_yaml_node *f)
+{
+    const struct cox_yaml_node *list = cox_dp_tree_child(f, "atom_ener");
+    if (cox_dp_tree_null(list) || list->kind != COX_YAML_LIST)
+        return COX_OK;
+    int i = 0;
+    bool any = false;
+    for (const struct cox_yaml_node *e = list->first; e; e = e->next)
+        any = any || !cox_dp_tree_null(e);
+    if (any && t->model->n_fparam)
+        return cox_dp_tree_unsupported(t, "a fitting net with numb_fparam and", "atom_ener", NULL);
+    const struct cox_yaml_node *e = list->first;
+    for (; any && i < t->model->n_types; i++, e = e ? e->next : NULL)
+        if (!e || !cox_dp_tree_null(e)) { /* types behind the list's end are taken off, too */
+            int rc = cox_dp_model_take_off_vacuum(t->model, i, t->err);
+            if (rc)
+                return rc;
+        }
+    return COX_OK;
+}
+
+static int read_default_fparam(struct cox_dp_tree *t, const struct cox_yaml_node *f)
+{
+    struct cox_dp_model *m = t->model;
+    const struct cox_yaml_node *list = cox_dp_tree_child(f, "default_fparam");
+    if (cox_dp_tree_null(list) || !m->n_fparam)
+        return COX_OK;
+    if (list->kind != COX_YAML_LIST || list->n != m->n_fparam)
+        return cox_dp_tree_bad(t, "default_fparam does not fit numb_fparam");
+    m->fparam_default = cox_arena_alloc(m->arena, (size_t)m->n_fparam, sizeof(double));
+    if (!m->fparam_default)
+        return no_memory(t);
+    int i = 0;
+    for (const struct cox_yaml_node *e = list->first; e; e = e->next)
+        if (e->kind != COX_YAML_SCALAR || cox_parse_double(e->text, &m->fparam_default[i++]))
+            return cox_dp_tree_bad(t, "default_fparam holds something else than numbers");
+    return COX_OK;
+}
+
+static int read_biases(struct cox_dp_tree *t, const struct cox_yaml_node *model,
+                       const struct cox_yaml_node *f)
+{
+    struct cox_dp_model *m = t->model;
+    struct cox_dp_array bias;
+    struct cox_dp_array out_bias;
+    struct cox_dp_array out_std;
+    int rc = cox_dp_tree_array(t, f, "bias_atom_e", &bias);
     if (!rc)
-        rc = variable(r, f, "fparam_inv_std", &inv);
+        rc = cox_dp_tree_array(t, model, "out_bias", &out_bias);
+    if (!rc)
+        rc = cox_dp_tree_array(t, model, "out_std", &out_std);
     if (rc)
         return rc;
-    for (int t = 0; t < m->n_types; t++) {
-        if (bias.x && bias.n == (size_t)m->n_types)
-            m->bias[t] += bias.x[t];
-        if (out_bias.x && out_bias.n == (size_t)m->n_types)
-            m->bias[t] += out_bias.x[t];
-        if (out_std.x && out_std.n == (size_t)m->n_types && out_std.x[t] != 1)
-            return unsupported(r, "an output deviation other than", "1");
+    size_t n = (size_t)m->n_types;
+    if ((bias.x && bias.n != n) || (out_bias.x && out_bias.n != n) || (out_std.x && out_std.n != n))
+        return cox_dp_tree_bad(t, "the energies of free atoms are not one per type");
+    for (size_t i = 0; i < n; i++) {
+        if (out_std.x && out_std.x[i] != 1)
+            return cox_dp_tree_unsupported(t, "an output deviation other than", "1", NULL);
+        m->bias[i] = (bias.x ? bias.x[i] : 0) + (out_bias.x ? out_bias.x[i] : 0);
     }
-    if (m->n_fparam > 0 &&
-        (!avg.x || avg.n != (size_t)m->n_fparam || !inv.x || inv.n != (size_t)m->n_fparam))
-        return bad(r, "the frame parameters' mean and deviation are missing");
-    m->fparam_avg = avg.x;
-    m->fparam_inv_std = inv.x;
     return COX_OK;
 }
 
-static int read_model(struct reading *r, const struct cox_yaml_node *root)
+static int read_fitting(struct cox_dp_tree *t, const struct cox_yaml_node *model)
 {
-    const struct cox_yaml_node *model = child(root, "model");
-    const char *type = text(model, "type", "standard");
-    if (!model || model->kind != COX_YAML_MAP)
-        return bad(r, "there is no 'model' in it");
-    if (strcmp(type, "standard") && strcmp(type, "ener"))
-        return unsupported(r, "model type", type);
-    int rc = read_descriptor(r, model);
+    struct cox_dp_model *m = t->model;
+    const struct cox_yaml_node *f = cox_dp_tree_child(model, "fitting");
+    struct cox_dp_array avg;
+    struct cox_dp_array inv;
+    int rc = check_fitting(t, f);
     if (!rc)
-        rc = read_fitting(r, model);
-    double nearest = number(root, "min_nbor_dist");
-    if (isnan(nearest))
-        nearest = number(model, "min_nbor_dist");
-    r->model->min_distance = nearest > 0 ? nearest : 0;
-    if (!rc && (rc = cox_dp_model_check(r->model, r->err)))
-        rc = cox_err_wrap(r->err, rc, "'%s'", r->path);
-    return rc;
-}
-
-/* ---- files ---- */
-
-/* The tree's text: the file itself, or the attribute of the HDF5 file. */
-static int read_text(struct reading *r, char **bytes, size_t *length)
-{
-    if (!cox_str_ends(r->path, ".dp"))
-        return cox_file_read(bytes, length, r->path, YAML_MAXIMUM, r->err);
-    int rc = cox_h5_open_read(&r->file, r->path, r->err);
+        rc = read_nets(t, cox_dp_tree_child(f, "nets"), "fitting", m->n_types, &m->fit);
     if (!rc)
-        rc = cox_h5_get_text(r->file, "/", "json", bytes, r->err);
+        rc = read_biases(t, model, f);
     if (!rc)
-        *length = strlen(*bytes);
-    return rc;
-}
-
-static int read_tree(struct reading *r)
-{
-    char *bytes = NULL;
-    size_t length = 0;
-    struct cox_yaml_node *root = NULL;
-    r->arena = cox_arena_create();
-    int rc = r->arena ? cox_dp_model_create(&r->model, r->err)
-                      : cox_err_set(r->err, COX_ENOMEM, "out of memory reading '%s'", r->path);
+        rc = cox_dp_tree_array(t, f, "fparam_avg", &avg);
     if (!rc)
-        rc = read_text(r, &bytes, &length);
-    if (!rc) {
-        struct cox_config_text whole = {r->path, bytes, length};
-        rc = cox_yaml_parse(&root, &whole, r->arena, r->err);
-    }
+        rc = cox_dp_tree_array(t, f, "fparam_inv_std", &inv);
     if (!rc)
-        rc = root ? read_model(r, root) : bad(r, "it is empty");
-    if (r->file && !rc)
-        rc = cox_h5_close(r->file, r->err);
-    else
-        cox_h5_abandon(r->file);
-    cox_free(bytes);
-    cox_arena_destroy(r->arena);
-    return rc;
-}
-
-int cox_dp_model_read(struct cox_dp_model **out, const char *path, struct cox_err *err)
-{
-    *out = NULL;
-    if (cox_str_ends(path, ".pb") || cox_str_ends(path, ".pbtxt"))
-        return cox_dp_read_graph(out, path, err);
-    if (!cox_str_ends(path, ".dp") && !cox_str_ends(path, ".yaml") && !cox_str_ends(path, ".yml"))
-        return cox_err_set(err, COX_EINVAL,
-                           "'%s' must end in .dp, .yaml, .yml, .pb or .pbtxt to be read as a model",
-                           path);
-    struct reading r = {.path = path, .err = err};
-    int rc = read_tree(&r);
+        rc = read_default_fparam(t, f);
     if (rc)
-        cox_dp_model_destroy(r.model);
+        return rc;
+    size_t n = (size_t)m->n_fparam;
+    if (n && (!avg.x || avg.n != n || !inv.x || inv.n != n))
+        return cox_dp_tree_bad(t, "the frame parameters' mean and deviation are missing");
+    m->fparam_avg = avg.x;
+    m->fparam_inv_std = inv.x;
+    m->fit_trained_f32 = is_single(f);
+    return COX_OK;
+}
+
+/* ---- the model ---- */
+
+static int read_model(struct cox_dp_tree *t)
+{
+    const struct cox_yaml_node *model = cox_dp_tree_child(t->root, "model");
+    const char *type = cox_dp_tree_text(model, "type", "standard");
+    if (!model || model->kind != COX_YAML_MAP)
+        return cox_dp_tree_bad(t, "there is no 'model' in it");
+    if (!cox_dp_tree_child(model, "descriptor") && cox_dp_tree_null(names_of(model)))
+        return cox_dp_tree_unsupported(t, "model type", type, "one 'standard' model is");
+    if (cox_dp_tree_child(model, "fitting_net"))
+        return cox_dp_tree_bad(t, "this is an input script, not a model (it has a 'fitting_net')");
+    if (strcmp(type, "standard") && strcmp(type, "ener"))
+        return cox_dp_tree_unsupported(t, "model type", type, "'standard' is");
+    if (cox_dp_tree_count(model, "atom_exclude_types"))
+        return cox_dp_tree_unsupported(t, "the model's", "atom_exclude_types", NULL);
+    int rc = read_descriptors(t, model);
+    if (!rc)
+        rc = read_names(t, model);
+    if (!rc)
+        rc = read_fitting(t, model);
+    double nearest = cox_dp_tree_number(t->root, "min_nbor_dist");
+    if (isnan(nearest))
+        nearest = cox_dp_tree_number(model, "min_nbor_dist");
+    t->model->min_distance = nearest > 0 ? nearest : 0;
+    if (!rc && (rc = cox_dp_model_check(t->model, t->err)))
+        return cox_err_wrap(t->err, rc, "'%s'", t->path);
+    return rc ? rc : read_vacuum(t, cox_dp_tree_child(model, "fitting"));
+}
+
+int cox_dp_read_tree(struct cox_dp_model **out, const char *path, bool hdf5, struct cox_err *err)
+{
+    struct cox_dp_tree tree;
+    *out = NULL;
+    int rc = cox_dp_tree_open(&tree, path, hdf5, err);
+    if (!rc)
+        rc = read_model(&tree);
+    cox_dp_tree_close(&tree);
+    if (rc)
+        cox_dp_model_destroy(tree.model);
     else
-        *out = r.model;
+        *out = tree.model;
     return rc;
 }

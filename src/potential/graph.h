@@ -5,9 +5,9 @@
 
 #include "potential/model.h"
 
-/* Old graphs without sel, bias or type map are understood; what this program cannot evaluate
- * (another descriptor, activation or model type) is refused by name. */
-int cox_dp_read_graph(struct cox_dp_model **out, const char *path,
+/* `text`: .pbtxt. Old graphs without sel, bias or type map are understood; what this program cannot
+ * evaluate (another descriptor, activation or model type) is refused by name. */
+int cox_dp_read_graph(struct cox_dp_model **out, const char *path, bool text,
                       struct cox_err *err) COX_MUST_CHECK;
 
 #endif

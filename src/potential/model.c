@@ -45,6 +45,28 @@ int cox_dp_width(const struct cox_dp_model *model)
     return width;
 }
 
+int cox_dp_n_embed(const struct cox_dp_model *m, const struct cox_dp_descriptor *q)
+{
+    return q->one_side ? m->n_types : m->n_types * m->n_types;
+}
+
+struct cox_dp_slots cox_dp_slots_of(const struct cox_dp_descriptor *q, int centre, int neighbour,
+                                    int n)
+{
+    int sel = q->sel[neighbour];
+    int used = n < sel ? n : sel;
+    switch (q->exclude[centre][neighbour]) {
+    case COX_DP_INCLUDED:
+        return (struct cox_dp_slots){.used = used, .empty = sel - used};
+    case COX_DP_EXCLUDE_NEIGHBOURS:
+        return (struct cox_dp_slots){.empty = sel - used, .blank = used};
+    case COX_DP_EXCLUDE_LIST:
+        return (struct cox_dp_slots){.empty = sel};
+    default:
+        return (struct cox_dp_slots){.blank = sel};
+    }
+}
+
 struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int descriptor, int centre,
                                    int neighbour)
 {
@@ -116,14 +138,11 @@ static int check_descriptor(const struct cox_dp_model *m, struct cox_dp_descript
     }
     if (q->n_slots < 1)
         return cox_err_set(err, COX_EFORMAT, "sel leaves room for no neighbour");
+    if (!q->embed || q->m1 < 1)
+        return cox_err_set(err, COX_EFORMAT, "there are no embedding nets");
     if (q->kind == COX_DP_SE_A && (q->axis < 1 || q->axis > q->m1))
         return cox_err_set(err, COX_EFORMAT, "axis_neuron is %d; must be 1 to %d", q->axis, q->m1);
     return COX_OK;
-}
-
-static int embed_nets(const struct cox_dp_model *m, const struct cox_dp_descriptor *q)
-{
-    return q->one_side ? m->n_types : m->n_types * m->n_types;
 }
 
 int cox_dp_model_check(struct cox_dp_model *m, struct cox_err *err)
@@ -132,19 +151,26 @@ int cox_dp_model_check(struct cox_dp_model *m, struct cox_err *err)
     if (m->n_types < 1 || m->n_types > COX_DP_MAX_TYPES)
         return cox_err_set(err, COX_EFORMAT, "%d types of atoms; 1 to %d are possible", m->n_types,
                            COX_DP_MAX_TYPES);
+    if (!m->fit)
+        return cox_err_set(err, COX_EFORMAT, "there are no fitting nets");
     if (m->n_descriptors < 1 || m->n_descriptors > COX_DP_MAX_DESCRIPTORS)
         return cox_err_set(err, COX_EFORMAT, "%d descriptors; 1 to %d are possible",
                            m->n_descriptors, COX_DP_MAX_DESCRIPTORS);
     for (int d = 0; !rc && d < m->n_descriptors; d++) {
         struct cox_dp_descriptor *q = &m->descriptor[d];
         rc = check_descriptor(m, q, err);
-        for (int i = 0; !rc && i < embed_nets(m, q); i++) {
+        for (int i = 0; !rc && i < cox_dp_n_embed(m, q); i++) {
             int centre = q->one_side ? -1 : i % m->n_types;
-            if (centre >= 0 && q->exclude[centre][i / m->n_types] && !q->embed[i].n)
+            if (centre >= 0 && !q->embed[i].n &&
+                q->exclude[centre][i / m->n_types] == COX_DP_EXCLUDE_SECTION)
                 continue; /* never used: need not be there */
             rc = check_net(&q->embed[i], 1, q->m1, "embedding", i, err);
         }
     }
+    if (!rc && m->n_fparam &&
+        (!m->fparam_avg || !m->fparam_inv_std || !all_finite(m->fparam_avg, (size_t)m->n_fparam) ||
+         !all_finite(m->fparam_inv_std, (size_t)m->n_fparam)))
+        rc = cox_err_set(err, COX_EFORMAT, "the frame parameters' mean or deviation is missing");
     for (int t = 0; !rc && t < m->n_types; t++) {
         rc = check_net(&m->fit[t], cox_dp_width(m) + m->n_fparam, 1, "fitting", t, err);
         if (!rc && !isfinite(m->bias[t]))
@@ -166,9 +192,36 @@ long long cox_dp_model_parameters(const struct cox_dp_model *m)
 {
     long long n = 0;
     for (int q = 0; q < m->n_descriptors; q++)
-        for (int i = 0; i < embed_nets(m, &m->descriptor[q]); i++)
+        for (int i = 0; i < cox_dp_n_embed(m, &m->descriptor[q]); i++)
             n += net_parameters(&m->descriptor[q].embed[i]);
     for (int t = 0; t < m->n_types; t++)
         n += net_parameters(&m->fit[t]);
     return n;
+}
+
+int cox_dp_model_take_off_vacuum(struct cox_dp_model *m, int type, struct cox_err *err)
+{
+    const struct cox_dp_net *net = &m->fit[type];
+    int width = net->layer[0].in;
+    for (int k = 0; k < net->n; k++)
+        if (net->layer[k].out > width)
+            width = net->layer[k].out;
+    double *x = cox_alloc((size_t)width, 2 * sizeof *x);
+    if (!x)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for a potential");
+    double *y = x + width;
+    for (int k = 0; k < net->n; k++) {
+        const struct cox_dp_layer *l = &net->layer[k];
+        for (int o = 0; o < l->out; o++) {
+            double z = l->b[o];
+            for (int i = 0; i < l->in; i++)
+                z += x[i] * l->w[(size_t)i * (size_t)l->out + (size_t)o];
+            z = (l->idt ? l->idt[o] : 1) * (l->linear ? z : tanh(z));
+            y[o] = z + (l->skip == COX_DP_SKIP_NONE ? 0 : x[o % l->in]);
+        }
+        memcpy(x, y, (size_t)l->out * sizeof *x);
+    }
+    m->bias[type] -= x[0];
+    cox_free(x);
+    return COX_OK;
 }

@@ -38,8 +38,26 @@ struct cox_dp_net {
 
 enum cox_dp_descriptor_kind {
     COX_DP_SE_A, /* rows R̃ = (s, s·x/r, s·y/r, s·z/r); D = AᵀA[:, :axis] */
-    COX_DP_SE_R /* rows s̃ alone; D = ⟨G⟩ over the slots / 5, as the reference implementation has it
-                 */
+    COX_DP_SE_R /* rows s̃ alone; D = ⟨G⟩ over the slots / 5, as the reference implementation has
+                   it */
+};
+
+/* What becomes of the slots of an excluded pair of types: three answers of three programs. The
+ * empty ones are no zeros (their row is −davg/dstd), so they are not the same potential. */
+enum cox_dp_exclusion {
+    COX_DP_INCLUDED,
+    COX_DP_EXCLUDE_SECTION, /* all rows are zero: graphs of TensorFlow, and what is trained here */
+    COX_DP_EXCLUDE_NEIGHBOURS, /* neighbours' rows are zero, empty slots stay what they are: files
+                                  of DeePMD-kit 3. The energy steps where a neighbour comes in */
+    COX_DP_EXCLUDE_LIST        /* the neighbours are left out of the list, all slots are empty:
+                                  DeePMD-kit 3's pair_exclude_types */
+};
+
+/* How the slots of one centre's neighbours of one type are filled. */
+struct cox_dp_slots {
+    int used;  /* by neighbours */
+    int empty; /* row −davg/dstd */
+    int blank; /* row zero: nothing in SE_A, G(0) in SE_R where there is a net */
 };
 
 /* What one descriptor sees of an atom's surroundings; a model has one, a hybrid several, whose D
@@ -50,10 +68,19 @@ struct cox_dp_descriptor {
     int sel[COX_DP_MAX_TYPES]; /* slots per neighbour type */
     int n_slots;               /* Σ sel */
     bool one_side;             /* one embedding net per neighbour type, else per pair of types */
-    bool exclude[COX_DP_MAX_TYPES][COX_DP_MAX_TYPES];            /* symmetric */
+    unsigned char exclude[COX_DP_MAX_TYPES][COX_DP_MAX_TYPES];   /* cox_dp_exclusion, symmetric */
     double davg[COX_DP_MAX_TYPES][4], dstd[COX_DP_MAX_TYPES][4]; /* by centre type */
     int m1, axis;                                                /* SE_A: D is m1 × axis */
-    struct cox_dp_net *embed; /* [one_side ? n_types : n_types²], see cox_dp_embed_of */
+    struct cox_dp_net *embed; /* [cox_dp_n_embed], see cox_dp_embed_of */
+    bool trained_f32;         /* its nets were trained in single precision */
+};
+
+/* A compressed model: its embedding nets are evaluated from tables (potential/table.h), which are
+ * made from the nets when it is opened. */
+struct cox_dp_tables {
+    double stride;         /* of s̃; 0: no tables */
+    double nearest_A;      /* they reach to neighbours as near as this */
+    double error, d_error; /* largest |ΔG| and |ΔdG/ds̃| found when it was compressed */
 };
 
 struct cox_dp_model {
@@ -69,8 +96,11 @@ struct cox_dp_model {
     double bias[COX_DP_MAX_TYPES]; /* added to the net's energy of an atom, eV */
     int n_fparam;
     double *fparam_avg, *fparam_inv_std; /* [n_fparam] */
+    double *fparam_default; /* [n_fparam], for frames without; NULL: there must be some */
+    bool fit_trained_f32;   /* the fitting nets were trained in single precision */
 
     double min_distance;   /* smallest in the training data, 0: unknown; for tabulation */
+    struct cox_dp_tables tables;
     char *training_script; /* input.json it was trained with, NULL: unknown */
 };
 
@@ -79,6 +109,12 @@ double cox_dp_cutoff(const struct cox_dp_model *model);
 /* How many numbers a descriptor gives, and all of them together. */
 int cox_dp_descriptor_width(const struct cox_dp_descriptor *descriptor);
 int cox_dp_width(const struct cox_dp_model *model);
+/* Embedding nets of a descriptor. */
+int cox_dp_n_embed(const struct cox_dp_model *model, const struct cox_dp_descriptor *descriptor);
+/* `n` neighbours of a type are around a centre: within the descriptor's cutoff, or, where
+ * COX_DP_EXCLUDE_NEIGHBOURS holds, within cox_dp_cutoff. */
+struct cox_dp_slots cox_dp_slots_of(const struct cox_dp_descriptor *descriptor, int centre,
+                                    int neighbour, int n);
 
 /* With one descriptor, all zero. */
 int cox_dp_model_create(struct cox_dp_model **out, struct cox_err *err) COX_MUST_CHECK;
@@ -90,6 +126,10 @@ struct cox_dp_net *cox_dp_embed_of(const struct cox_dp_model *model, int descrip
 /* Shapes fit together, every number is finite, ranges make sense. COX_EFORMAT naming what does not.
  * Every reader ends with it. */
 int cox_dp_model_check(struct cox_dp_model *model, struct cox_err *err) COX_MUST_CHECK;
+/* Lowers the energy of a type by its net's answer to D = 0 (DeePMD-kit's atom_ener). For a checked
+ * model without fparam. */
+int cox_dp_model_take_off_vacuum(struct cox_dp_model *model, int type,
+                                 struct cox_err *err) COX_MUST_CHECK;
 /* The skip connection that a residual layer of these widths has. */
 enum cox_dp_skip cox_dp_skip_of(int in, int out);
 /* Trainable parameters. */

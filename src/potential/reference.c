@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Notation of docs/potential.md: R̃ the normalised environment matrix, G the embedding, A = R̃ᵀG/Σsel
- * (4 × m1), D = AᵀA[:, :axis]. Derivatives: through the embedding net forwards (it has one input),
- * through the fitting net backwards (it has one output). */
+/* Notation of docs/potential.md: R̃ the normalised environment matrix, G the embedding; se_e2_a: A =
+ * R̃ᵀG/Σsel (4 × m1), D = AᵀA[:, :axis]; se_e2_r: D = ΣG/(5 Σsel). Derivatives: through the
+ * embedding net forwards (it has one input), through the fitting net backwards (it has one output).
+ * With several descriptors each is gone through twice, once for D and once more for the forces. */
 #include "potential/reference.h"
 
 #include <math.h>
@@ -9,28 +10,37 @@
 
 struct work {
     const struct cox_dp_model *m;
-    int centre;     /* its type */
-    int slots;      /* largest number of rows */
-    double *r;      /* [slots][4] R̃ */
-    double *g, *dg; /* [slots][m1] G and dG/ds̃ */
-    double *a, *da; /* [4][m1] A and ∂E/∂A */
-    double *d, *dd; /* [m1·axis + n_fparam] D and ∂E/∂D */
-    double *h, *dh; /* activations of a net, [layers][width]; tangents */
+    const struct cox_dp_descriptor *q; /* the one at hand */
+    int which;                         /* its number */
+    int centre;                        /* type of the atom at hand */
+    int rows;                          /* of the descriptor at hand */
+    int64_t *at;                       /* [rows] in the list */
+    double *r;                         /* [rows][4] R̃ */
+    double *g, *dg;                    /* [rows][m1] G and dG/ds̃ */
+    double *a, *da;                    /* [4][m1] A and ∂E/∂A; SE_R: [m1] ΣG/(5 Σsel) */
+    double *d, *dd;                    /* [width + n_fparam] D and ∂E/∂D */
+    double *h, *dh;                    /* activations of a net, [layers][width]; tangents */
     int width;
-    int *order; /* [slots] neighbours by distance, where there are too many */
+    int *order; /* neighbours by distance, where there are too many */
 };
+
+static int wider(int width, const struct cox_dp_net *net)
+{
+    for (int k = 0; k < net->n; k++)
+        if (net->layer[k].out > width)
+            width = net->layer[k].out;
+    return width;
+}
 
 /* Widest layer of any net. */
 static int width_of(const struct cox_dp_model *m)
 {
     int width = 1;
-    int nets = m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types;
-    for (int i = 0; i < nets + m->n_types; i++) {
-        const struct cox_dp_net *net = i < nets ? &m->descriptor[0].embed[i] : &m->fit[i - nets];
-        for (int k = 0; k < net->n; k++)
-            if (net->layer[k].out > width)
-                width = net->layer[k].out;
-    }
+    for (int d = 0; d < m->n_descriptors; d++)
+        for (int i = 0; i < cox_dp_n_embed(m, &m->descriptor[d]); i++)
+            width = wider(width, &m->descriptor[d].embed[i]);
+    for (int t = 0; t < m->n_types; t++)
+        width = wider(width, &m->fit[t]);
     return width;
 }
 
@@ -73,19 +83,19 @@ static void embed(struct work *w, const struct cox_dp_net *net, double s, double
     dx[0][0] = 1;
     for (int k = 0; k < net->n; k++)
         layer_tangent(&net->layer[k], x[k % 2], dx[k % 2], x[(k + 1) % 2], dx[(k + 1) % 2]);
-    memcpy(g, x[net->n % 2], (size_t)w->m->descriptor[0].m1 * sizeof *g);
-    memcpy(dg, dx[net->n % 2], (size_t)w->m->descriptor[0].m1 * sizeof *dg);
+    memcpy(g, x[net->n % 2], (size_t)w->q->m1 * sizeof *g);
+    memcpy(dg, dx[net->n % 2], (size_t)w->q->m1 * sizeof *dg);
 }
 
 /* The switching function and its slope. */
-static void switching(const struct cox_dp_model *m, double r, double *sw, double *dsw)
+static void switching(const struct cox_dp_descriptor *q, double r, double *sw, double *dsw)
 {
-    double span = m->descriptor[0].rcut - m->descriptor[0].rcut_smth;
-    double u = (r - m->descriptor[0].rcut_smth) / span;
-    if (r < m->descriptor[0].rcut_smth) {
+    double span = q->rcut - q->rcut_smth;
+    double u = (r - q->rcut_smth) / span;
+    if (r < q->rcut_smth) {
         *sw = 1;
         *dsw = 0;
-    } else if (r >= m->descriptor[0].rcut) {
+    } else if (r >= q->rcut) {
         *sw = *dsw = 0;
     } else {
         *sw = u * u * u * (-6 * u * u + 15 * u - 10) + 1;
@@ -93,34 +103,37 @@ static void switching(const struct cox_dp_model *m, double r, double *sw, double
     }
 }
 
+static int components(const struct cox_dp_descriptor *q)
+{
+    return q->kind == COX_DP_SE_A ? 4 : 1;
+}
+
 /* The row of R̃ of a neighbour at `x`. */
 static void environment(const struct work *w, const double x[3], double row[4])
 {
-    const struct cox_dp_model *m = w->m;
+    const struct cox_dp_descriptor *q = w->q;
     double r = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
     double sw;
     double dsw;
-    switching(m, r, &sw, &dsw);
+    switching(q, r, &sw, &dsw);
     row[0] = sw / r;
     for (int k = 0; k < 3; k++)
         row[k + 1] = sw * x[k] / (r * r);
-    for (int c = 0; c < 4; c++)
-        row[c] =
-            (row[c] - m->descriptor[0].davg[w->centre][c]) / m->descriptor[0].dstd[w->centre][c];
+    for (int c = 0; c < components(q); c++)
+        row[c] = (row[c] - q->davg[w->centre][c]) / q->dstd[w->centre][c];
 }
 
 /* ∂E/∂x of a neighbour from ∂E/∂R̃ of its row. */
 static void environment_back(const struct work *w, const double x[3], const double drow[4],
                              double grad[3])
 {
-    const struct cox_dp_model *m = w->m;
     double r = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
     double sw;
     double dsw;
-    double d[4];
-    switching(m, r, &sw, &dsw);
-    for (int c = 0; c < 4; c++)
-        d[c] = drow[c] / m->descriptor[0].dstd[w->centre][c];
+    double d[4] = {0};
+    switching(w->q, r, &sw, &dsw);
+    for (int c = 0; c < components(w->q); c++)
+        d[c] = drow[c] / w->q->dstd[w->centre][c];
     double radial = d[0] * (dsw / r - sw / (r * r)) / r;
     double along =
         (d[1] * x[0] + d[2] * x[1] + d[3] * x[2]) * (dsw / (r * r) - 2 * sw / (r * r * r)) / r;
@@ -128,13 +141,17 @@ static void environment_back(const struct work *w, const double x[3], const doub
         grad[k] = (radial + along) * x[k] + d[k + 1] * sw / (r * r);
 }
 
-/* Adds weight · R̃ᵀG of one row to A. */
-static void add_row(struct work *w, double weight, const double row[4], const double *g)
+/* What a row's G counts in A. */
+static double weight(const struct work *w, const double row[4], int c)
 {
-    int m1 = w->m->descriptor[0].m1;
-    for (int c = 0; c < 4; c++)
-        for (int k = 0; k < m1; k++)
-            w->a[c * m1 + k] += weight / w->m->descriptor[0].n_slots * row[c] * g[k];
+    return w->q->kind == COX_DP_SE_A ? row[c] / w->q->n_slots : 1.0 / (5.0 * w->q->n_slots);
+}
+
+static void add_rows(struct work *w, int times, const double row[4], const double *g)
+{
+    for (int c = 0; c < components(w->q); c++)
+        for (int k = 0; k < w->q->m1; k++)
+            w->a[c * w->q->m1 + k] += times * weight(w, row, c) * g[k];
 }
 
 /* The energy of the centre from D, ∂E/∂D beside it. */
@@ -177,32 +194,36 @@ static double fit(struct work *w)
     return energy;
 }
 
-/* D from A. */
-static void descriptor(struct work *w, const double *fparam)
+/* D from A, at its place among those of all descriptors. */
+static void descriptor(const struct work *w, double *d)
 {
-    const struct cox_dp_model *m = w->m;
-    for (int a = 0; a < m->descriptor[0].m1; a++)
-        for (int b = 0; b < m->descriptor[0].axis; b++) {
+    const struct cox_dp_descriptor *q = w->q;
+    if (q->kind == COX_DP_SE_R) {
+        memcpy(d, w->a, (size_t)q->m1 * sizeof *d);
+        return;
+    }
+    for (int a = 0; a < q->m1; a++)
+        for (int b = 0; b < q->axis; b++) {
             double sum = 0;
             for (int c = 0; c < 4; c++)
-                sum += w->a[c * m->descriptor[0].m1 + a] * w->a[c * m->descriptor[0].m1 + b];
-            w->d[a * m->descriptor[0].axis + b] = sum;
+                sum += w->a[c * q->m1 + a] * w->a[c * q->m1 + b];
+            d[a * q->axis + b] = sum;
         }
-    for (int i = 0; i < m->n_fparam; i++)
-        w->d[m->descriptor[0].m1 * m->descriptor[0].axis + i] =
-            (fparam[i] - m->fparam_avg[i]) * m->fparam_inv_std[i];
 }
 
-static void descriptor_back(struct work *w)
+static void descriptor_back(const struct work *w, const double *dd)
 {
-    const struct cox_dp_model *m = w->m;
-    memset(w->da, 0, 4 * (size_t)m->descriptor[0].m1 * sizeof *w->da);
-    for (int a = 0; a < m->descriptor[0].m1; a++)
-        for (int b = 0; b < m->descriptor[0].axis; b++)
+    const struct cox_dp_descriptor *q = w->q;
+    if (q->kind == COX_DP_SE_R) {
+        memcpy(w->da, dd, (size_t)q->m1 * sizeof *dd);
+        return;
+    }
+    memset(w->da, 0, 4 * (size_t)q->m1 * sizeof *w->da);
+    for (int a = 0; a < q->m1; a++)
+        for (int b = 0; b < q->axis; b++)
             for (int c = 0; c < 4; c++) {
-                double dd = w->dd[a * m->descriptor[0].axis + b];
-                w->da[c * m->descriptor[0].m1 + a] += dd * w->a[c * m->descriptor[0].m1 + b];
-                w->da[c * m->descriptor[0].m1 + b] += dd * w->a[c * m->descriptor[0].m1 + a];
+                w->da[c * q->m1 + a] += dd[a * q->axis + b] * w->a[c * q->m1 + b];
+                w->da[c * q->m1 + b] += dd[a * q->axis + b] * w->a[c * q->m1 + a];
             }
 }
 
@@ -257,70 +278,99 @@ static void scatter(struct cox_dp_result *out, int i, int j, const double dr[3],
     }
 }
 
+/* Adds `times` slots without a neighbour: empty ones, or with a row of zeros. */
+static void add_slots(struct work *w, const struct cox_dp_net *net, int times, bool empty)
+{
+    double row[4] = {0};
+    double *g = w->g + (size_t)w->rows * (size_t)w->q->m1; /* overwritten by the next row */
+    if (!times || !net->n)
+        return;
+    for (int c = 0; empty && c < components(w->q); c++)
+        row[c] = -w->q->davg[w->centre][c] / w->q->dstd[w->centre][c];
+    embed(w, net, row[0], g, w->dg + (size_t)w->rows * (size_t)w->q->m1);
+    add_rows(w, times, row, g);
+}
+
+/* The rows of the descriptor at hand and A. Returns how many neighbours found no slot. */
+static int gather(struct work *w, int i, const struct cox_neighbours *list)
+{
+    const struct cox_dp_descriptor *q = w->q;
+    const int64_t *start = list->start + (int64_t)i * (w->m->n_types + 1);
+    int overflow = 0;
+    w->rows = 0;
+    memset(w->a, 0, 4 * (size_t)q->m1 * sizeof *w->a);
+    for (int t = 0; t < w->m->n_types; t++) {
+        const struct cox_dp_net *net = cox_dp_embed_of(w->m, w->which, w->centre, t);
+        const double(*dr)[3] = (const double(*)[3])(list->dr + start[t]);
+        int all = (int)(start[t + 1] - start[t]);
+        bool excluded = q->exclude[w->centre][t];
+        int n = within(all, dr, excluded ? cox_dp_cutoff(w->m) : q->rcut);
+        struct cox_dp_slots slots = cox_dp_slots_of(q, w->centre, t, n);
+        nearest(w->order, slots.used, all, dr, q->rcut);
+        for (int k = 0; k < slots.used; k++, w->rows++) {
+            int64_t at = w->at[w->rows] = start[t] + w->order[k];
+            double *r = w->r + 4 * w->rows;
+            double *g = w->g + (size_t)w->rows * (size_t)q->m1;
+            environment(w, list->dr[at], r);
+            embed(w, net, r[0], g, w->dg + (size_t)w->rows * (size_t)q->m1);
+            add_rows(w, 1, r, g);
+        }
+        add_slots(w, net, slots.empty, true);
+        add_slots(w, net, slots.blank, false);
+        overflow += excluded ? 0 : n - slots.used;
+    }
+    return overflow;
+}
+
+/* Forces of the rows, from ∂E/∂A. */
+static void spread(const struct work *w, int i, const struct cox_neighbours *list,
+                   struct cox_dp_result *out)
+{
+    const struct cox_dp_descriptor *q = w->q;
+    for (int row = 0; row < w->rows; row++) {
+        const double *r = w->r + 4 * row;
+        const double *g = w->g + (size_t)row * (size_t)q->m1;
+        const double *dg = w->dg + (size_t)row * (size_t)q->m1;
+        double drow[4] = {0};
+        double grad[3];
+        for (int c = 0; c < components(q); c++)
+            for (int a = 0; a < q->m1; a++) {
+                double da = w->da[c * q->m1 + a];
+                if (q->kind == COX_DP_SE_A)
+                    drow[c] += da / q->n_slots * g[a];
+                drow[0] += da * weight(w, r, c) * dg[a];
+            }
+        environment_back(w, list->dr[w->at[row]], drow, grad);
+        scatter(out, i, list->index[w->at[row]], list->dr[w->at[row]], grad);
+    }
+}
+
 static void one_atom(struct work *w, int i, const struct cox_neighbours *list, const double *fparam,
                      struct cox_dp_result *out)
 {
     const struct cox_dp_model *m = w->m;
-    const int64_t *start = list->start + (int64_t)i * (m->n_types + 1);
-    int row = 0;
-    memset(w->a, 0, 4 * (size_t)m->descriptor[0].m1 * sizeof *w->a);
-    for (int pass = 0; pass < 2; pass++) { /* 0: forwards; 1: forces */
-        row = 0;
-        for (int t = 0; t < m->n_types; t++) {
-            if (m->descriptor[0].exclude[w->centre][t])
-                continue;
-            const struct cox_dp_net *net = cox_dp_embed_of(m, 0, w->centre, t);
-            const double(*dr)[3] = (const double(*)[3])(list->dr + start[t]);
-            int all = (int)(start[t + 1] - start[t]);
-            int n = within(all, dr, m->descriptor[0].rcut);
-            int used = n < m->descriptor[0].sel[t] ? n : m->descriptor[0].sel[t];
-            nearest(w->order, used, all, dr, m->descriptor[0].rcut);
-            for (int k = 0; k < used; k++, row++) {
-                int64_t at = start[t] + w->order[k];
-                double *r = w->r + 4 * row;
-                double *g = w->g + (size_t)row * (size_t)m->descriptor[0].m1;
-                double *dg = w->dg + (size_t)row * (size_t)m->descriptor[0].m1;
-                if (!pass) {
-                    environment(w, list->dr[at], r);
-                    embed(w, net, r[0], g, dg);
-                    add_row(w, 1, r, g);
-                    continue;
-                }
-                double drow[4] = {0};
-                double grad[3];
-                for (int c = 0; c < 4; c++)
-                    for (int a = 0; a < m->descriptor[0].m1; a++) {
-                        double da = w->da[c * m->descriptor[0].m1 + a] / m->descriptor[0].n_slots;
-                        drow[c] += da * g[a];
-                        drow[0] += da * r[c] * dg[a];
-                    }
-                environment_back(w, list->dr[at], drow, grad);
-                scatter(out, i, list->index[at], list->dr[at], grad);
-            }
-            if (!pass &&
-                used <
-                    m->descriptor[0].sel[t]) { /* the empty slots: not zero after normalisation */
-                double empty[4];
-                double *g =
-                    w->g +
-                    (size_t)row * (size_t)m->descriptor[0].m1; /* overwritten by the next row */
-                for (int c = 0; c < 4; c++)
-                    empty[c] =
-                        -m->descriptor[0].davg[w->centre][c] / m->descriptor[0].dstd[w->centre][c];
-                embed(w, net, empty[0], g, w->dg + (size_t)row * (size_t)m->descriptor[0].m1);
-                add_row(w, m->descriptor[0].sel[t] - used, empty, g);
-            }
-            if (!pass)
-                out->overflow += n - used;
-        }
-        if (!pass) {
-            descriptor(w, fparam);
-            double energy = fit(w) + m->bias[w->centre];
-            descriptor_back(w);
-            out->energy += energy;
-            if (out->atom_energy)
-                out->atom_energy[i] = energy;
-        }
+    int at = 0;
+    for (int d = 0; d < m->n_descriptors; d++) {
+        w->which = d;
+        w->q = &m->descriptor[d];
+        out->overflow += gather(w, i, list);
+        descriptor(w, w->d + at);
+        at += cox_dp_descriptor_width(w->q);
+    }
+    for (int p = 0; p < m->n_fparam; p++)
+        w->d[at + p] = (fparam[p] - m->fparam_avg[p]) * m->fparam_inv_std[p];
+    double energy = fit(w) + m->bias[w->centre];
+    out->energy += energy;
+    if (out->atom_energy)
+        out->atom_energy[i] = energy;
+    at = 0;
+    for (int d = 0; d < m->n_descriptors; d++) {
+        w->which = d;
+        w->q = &m->descriptor[d];
+        (void)gather(w, i, list);
+        descriptor_back(w, w->dd + at);
+        spread(w, i, list, out);
+        at += cox_dp_descriptor_width(w->q);
     }
 }
 
@@ -336,34 +386,40 @@ static int most_neighbours(const struct cox_neighbours *list)
     return (int)most;
 }
 
+static bool work_init(struct work *w, struct cox_arena *arena, size_t rows)
+{
+    const struct cox_dp_model *m = w->m;
+    size_t m1 = 1;
+    size_t d = (size_t)cox_dp_width(m) + (size_t)m->n_fparam;
+    for (int q = 0; q < m->n_descriptors; q++)
+        if ((size_t)m->descriptor[q].m1 > m1)
+            m1 = (size_t)m->descriptor[q].m1;
+    w->width = width_of(m);
+    size_t activations = (COX_DP_MAX_LAYERS + 1) * (size_t)w->width;
+    w->at = cox_arena_alloc(arena, rows, sizeof *w->at);
+    w->r = cox_arena_alloc(arena, rows, 4 * sizeof *w->r);
+    w->g = cox_arena_alloc(arena, rows, m1 * sizeof *w->g);
+    w->dg = cox_arena_alloc(arena, rows, m1 * sizeof *w->dg);
+    w->a = cox_arena_alloc(arena, 4 * m1, sizeof *w->a);
+    w->da = cox_arena_alloc(arena, 4 * m1, sizeof *w->da);
+    w->d = cox_arena_alloc(arena, d, sizeof *w->d);
+    w->dd = cox_arena_alloc(arena, d, sizeof *w->dd);
+    w->h = cox_arena_alloc(arena, activations, sizeof *w->h);
+    w->dh = cox_arena_alloc(arena, activations, sizeof *w->dh);
+    w->order = cox_arena_alloc(arena, rows, sizeof *w->order);
+    return w->at && w->r && w->g && w->dg && w->a && w->da && w->d && w->dd && w->h && w->dh &&
+           w->order;
+}
+
 int cox_dp_reference(struct cox_dp_result *out, const struct cox_dp_model *m,
                      const struct cox_dp_atoms *atoms, const struct cox_neighbours *list,
                      const double *fparam, struct cox_err *err)
 {
-    if (m->n_descriptors != 1 || m->descriptor[0].kind != COX_DP_SE_A)
-        return cox_err_set(err, COX_EUNSUPPORTED, "only one descriptor of kind se_e2_a is known");
     if (m->n_fparam && !fparam)
         return cox_err_set(err, COX_EINVAL, "the model needs %d frame parameters", m->n_fparam);
     struct cox_arena *arena = cox_arena_create();
-    size_t rows = (size_t)most_neighbours(list) + 1;
-    size_t m1 = (size_t)m->descriptor[0].m1;
-    size_t d = m1 * (size_t)m->descriptor[0].axis + (size_t)m->n_fparam;
-    struct work w = {.m = m, .width = width_of(m), .slots = (int)rows};
-    if (arena) {
-        size_t activations = (COX_DP_MAX_LAYERS + 1) * (size_t)w.width;
-        w.r = cox_arena_alloc(arena, rows, 4 * sizeof *w.r);
-        w.g = cox_arena_alloc(arena, rows, m1 * sizeof *w.g);
-        w.dg = cox_arena_alloc(arena, rows, m1 * sizeof *w.dg);
-        w.a = cox_arena_alloc(arena, 4 * m1, sizeof *w.a);
-        w.da = cox_arena_alloc(arena, 4 * m1, sizeof *w.da);
-        w.d = cox_arena_alloc(arena, d, sizeof *w.d);
-        w.dd = cox_arena_alloc(arena, d, sizeof *w.dd);
-        w.h = cox_arena_alloc(arena, activations, sizeof *w.h);
-        w.dh = cox_arena_alloc(arena, activations, sizeof *w.dh);
-        w.order = cox_arena_alloc(arena, rows, sizeof *w.order);
-    }
-    if (!arena || !w.r || !w.g || !w.dg || !w.a || !w.da || !w.d || !w.dd || !w.h || !w.dh ||
-        !w.order) {
+    struct work w = {.m = m};
+    if (!arena || !work_init(&w, arena, (size_t)most_neighbours(list) + 1)) {
         cox_arena_destroy(arena);
         return cox_err_set(err, COX_ENOMEM, "out of memory for %d atoms", atoms->n);
     }
