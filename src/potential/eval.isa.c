@@ -2,10 +2,27 @@
 /* Kernels of the Deep Potential's evaluator, compiled once per instruction set, for float and
  * double from one source. */
 #include <math.h>
+#include <string.h>
 
 #include "kern/isa.h"
 #include "kern/unaligned.h"
 #include "potential/eval_kernels.h"
+#include "potential/model.h"
+
+/* Rows of the register tile of a product, and vectors of that of an outer product (× 4 rows). */
+#if defined(COX_ISA_avx512)
+#define TILE 14
+#define OUTER 6
+#elif defined(COX_ISA_neon)
+#define TILE 12
+#define OUTER 6
+#else
+#define TILE 6
+#define OUTER 2
+#endif
+
+/* inlined functions return vectors of four that are wider than the registers: no calls, no ABI */
+#pragma GCC diagnostic ignored "-Wpsabi"
 
 #define REAL float
 #define VEC vf
@@ -17,14 +34,14 @@
 #define MANTISSA 23
 #define TANH_ONE 9.5f
 #define MAGIC 12582912.0f /* 1.5 · 2^23 */
-#define LN2_HIGH 0.693145751953125f
-#define LN2_LOW 1.428606765330187e-06f
-#define TERMS 7
-#define SERIES series_f32
+#define HALF_LN2_HIGH 0.3465728759765625f
+#define HALF_LN2_LOW 7.143033826650935e-07f
+#define TANH_P(r2) (r2 + 15.0f)
+#define TANH_Q(r2) (6.0f * r2 + 15.0f)
 #define OF(name) name##_f32
-static const float series_f32[TERMS] = {1.0f,       1.0f / 2,   1.0f / 6,   1.0f / 24,
-                                        1.0f / 120, 1.0f / 720, 1.0f / 5040};
 #include "potential/eval.inc"
+#include "potential/eval_dense.inc"
+#include "potential/eval_table.inc"
 #undef REAL
 #undef VEC
 #undef IVEC
@@ -35,10 +52,10 @@ static const float series_f32[TERMS] = {1.0f,       1.0f / 2,   1.0f / 6,   1.0f
 #undef MANTISSA
 #undef TANH_ONE
 #undef MAGIC
-#undef LN2_HIGH
-#undef LN2_LOW
-#undef TERMS
-#undef SERIES
+#undef HALF_LN2_HIGH
+#undef HALF_LN2_LOW
+#undef TANH_P
+#undef TANH_Q
 #undef OF
 
 #define REAL double
@@ -51,30 +68,23 @@ static const float series_f32[TERMS] = {1.0f,       1.0f / 2,   1.0f / 6,   1.0f
 #define MANTISSA 52
 #define TANH_ONE 19.5
 #define MAGIC 6755399441055744.0 /* 1.5 · 2^52 */
-#define LN2_HIGH 0.693147180369123816490
-#define LN2_LOW 1.90821492927058770002e-10
-#define TERMS 13
-#define SERIES series_f64
+#define HALF_LN2_HIGH 0.346573590184561908245
+#define HALF_LN2_LOW 9.54107464635293850010e-11
+#define TANH_P(r2) ((21.0 * r2 + 1260.0) * r2 + 10395.0)
+#define TANH_Q(r2) (((r2 + 210.0) * r2 + 4725.0) * r2 + 10395.0)
 #define OF(name) name##_f64
-static const double series_f64[TERMS] = {1.0,
-                                         1.0 / 2,
-                                         1.0 / 6,
-                                         1.0 / 24,
-                                         1.0 / 120,
-                                         1.0 / 720,
-                                         1.0 / 5040,
-                                         1.0 / 40320,
-                                         1.0 / 362880,
-                                         1.0 / 3628800,
-                                         1.0 / 39916800,
-                                         1.0 / 479001600,
-                                         1.0 / 6227020800.0};
 #include "potential/eval.inc"
+#include "potential/eval_dense.inc"
+#include "potential/eval_table.inc"
 
-#define TABLE(suffix, width)                                                               \
-    {                                                                                      \
-        COX_ISA_TEXT, width, environment##suffix, environment_back##suffix, first##suffix, \
-            layer##suffix, layer_back##suffix, rows_back##suffix, tanh_all##suffix         \
+#define TABLE(suffix, width)                                                                    \
+    {                                                                                           \
+        .isa = COX_ISA_TEXT, .lanes = width, .environment = environment##suffix,                \
+        .environment_back = environment_back##suffix, .first = first##suffix,                   \
+        .layer = layer##suffix, .fit = fit##suffix, .fit_back = fit_back##suffix,               \
+        .contract = contract##suffix, .contract_back = contract_back##suffix,                   \
+        .table = table##suffix, .table_back = table_back##suffix, .describe = describe##suffix, \
+        .describe_back = describe_back##suffix, .tanh = tanh_all##suffix,                       \
     }
 extern const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f32);
 extern const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f64);

@@ -1,43 +1,84 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the evaluator needs per instruction set and precision. Rows are neighbours, columns the
- * units of a layer; rows of units are `stride` long, a whole number of vectors, zeros behind the
- * last unit. Types are void where they are float in one table and double in the other. */
+/* What the evaluator needs per instruction set and precision. Rows are neighbours (in the fitting
+ * net: atoms), columns the units of a layer; rows of units are a whole number of vectors long,
+ * zeros behind the last unit. Types are void where they are float in one table and double in the
+ * other. */
 #ifndef COX_POTENTIAL_EVAL_KERNELS_H
 #define COX_POTENTIAL_EVAL_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* The cutoff and the statistics of one centre type. */
+/* The cutoff and the statistics of one centre type, and where tables of its embedding nets begin.
+ */
 struct cox_dp_environment {
     double rcut, rcut_smth;
     double avg[4], inv_std[4];
+    bool radial; /* rows of (1, 0, 0, 0) instead of R̃ */
+    double table_low, table_inv_stride;
+    int table_cells; /* 0: no table */
+};
+
+/* One layer with its matrix packed for the kernels: panels of two vectors of columns (the last may
+ * have one), each panel [in][its columns]. */
+struct cox_dp_dense {
+    int in, out;
+    int in_stride, out_stride; /* length of the rows of x and y */
+    const void *w;
+    const void *back;    /* the transposed matrix, packed likewise; fitting nets only */
+    const void *b, *idt; /* [out_stride]; idt NULL: ones */
+    int skip;            /* enum cox_dp_skip */
+    bool linear;
+};
+
+/* A spline table of one embedding net: G_a(s̃) = Σ_p B_p(x) c[cell + p][a], p = 0 … 5, where
+ * cell + x = (s̃ − low) / stride. */
+#define COX_DP_SPLINE 6
+#define COX_DP_TABLE_ROWS 8192 /* at most */
+struct cox_dp_grid {
+    int n;         /* coefficients per column: cells + 5 */
+    int stride;    /* columns, a whole number of vectors */
+    const void *c; /* [n][stride] */
 };
 
 struct cox_dp_kernels {
     const char *isa;
     int lanes; /* numbers in a vector */
-    /* r[c][i] = R̃ of n neighbours, c = 0 … 3, from their places dr[i]; rows of r are `step` apart.
-     */
-    void (*environment)(const struct cox_dp_environment *env, int n, const double (*dr)[3], void *r,
-                        ptrdiff_t step);
-    /* grad[i] = ∂E/∂dr[i] from dr[c][i] = ∂E/∂R̃. */
+    /* s[i] = s̃ and r[i][0 … 3] = R̃ of n neighbours from their places dr[i]; with a table also their
+     * cells and fractions, cell −1 where s̃ lies beyond it. */
+    void (*environment)(const struct cox_dp_environment *env, int n, const double (*dr)[3], void *s,
+                        void *r, int *cell, void *fraction);
+    /* grad[i] = ∂E/∂dr[i] from d[i][0 … 3] = ∂E/∂R̃. */
     void (*environment_back)(const struct cox_dp_environment *env, int n, const double (*dr)[3],
-                             const void *d, ptrdiff_t step, double (*grad)[3]);
-    /* First layer of an embedding net on n inputs s: y = skip·s + idt·tanh(s w + b), dy = dy/ds. */
-    void (*first)(int n, const void *s, int width, const void *w, const void *b, const void *idt,
-                  int skip, void *y, void *dy);
-    /* Later layers, in place: z holds x·W, dz holds dx·W; then y = skip + idt·tanh(z + b) and dy
-     * likewise. `skip` and `dskip` are what is added, NULL: nothing; dz NULL: no tangents. `tanhs`
-     * (may be NULL): where tanh itself is kept. */
-    void (*layer)(int n, int width, const void *b, const void *idt, const void *skip,
-                  const void *dskip, void *z, void *dz, void *tanhs);
-    /* z = dy · idt · (1 − tanh²) for n × width numbers. */
-    void (*layer_back)(int n, int width, const void *idt, const void *tanhs, const void *dy,
-                       void *z);
-    /* dr[c][i] += Σ_a da[c][a] g[i][a] for c = 0 … 3, and to c = 0 also Σ_c r[c][i] Σ_a da[c][a]
-     * dg[i][a]. */
-    void (*rows_back)(int n, int width, const void *da, const void *g, const void *dg,
-                      const void *r, void *dr, ptrdiff_t step);
+                             const void *d, double (*grad)[3]);
+    /* First layer of an embedding net (in = 1) on n inputs s. Rows of embedding nets are pairs:
+     * y[2i] a neighbour's values, y[2i + 1] their derivatives by s. */
+    void (*first)(const struct cox_dp_dense *l, int n, const void *s, void *y);
+    /* A later one, n pairs: y = skip(x) + idt·tanh(x·W + b). */
+    void (*layer)(const struct cox_dp_dense *l, int n, const void *x, void *y);
+    /* A hidden layer of a fitting net; tanhs: where tanh itself is kept. */
+    void (*fit)(const struct cox_dp_dense *l, int n, const void *x, void *y, void *tanhs);
+    /* Back through it: z is room for n rows; dx = (dy ⊙ idt ⊙ (1 − tanh²))·Wᵀ + skip(dy). */
+    void (*fit_back)(const struct cox_dp_dense *l, int n, const void *tanhs, const void *dy,
+                     void *z, void *dx);
+    /* a[4][stride] += Σ_i r[i]ᵀ g[2i]. */
+    void (*contract)(int n, int stride, const void *r, const void *g, void *a);
+    /* d[i][c] = Σ_a da[c][a] g[2i][a], and added to c = 0 (radial: instead of all)
+     * Σ_c r[i][c] Σ_a da[c][a] g[2i + 1][a]. */
+    void (*contract_back)(int n, int stride, bool radial, const void *da, const void *g,
+                          const void *r, void *d);
+    /* The same two from a table: n rows, each with its cell >= 0. `moments` is room for
+     * grid->n rows of 4, `list` for grid->n numbers. */
+    void (*table)(const struct cox_dp_grid *grid, int n, const int *cell, const void *fraction,
+                  const void *r, void *moments, int *list, void *a);
+    void (*table_back)(const struct cox_dp_grid *grid, int n, bool radial, double inv_stride,
+                       const int *cell, const void *fraction, const void *r, const void *da,
+                       void *moments, int *list, void *d);
+    /* D from A: for b = 0 … axis−1 the products with columns a = b … m1−1 (those with a < b are
+     * their mirror images), one behind the other; and da[4][stride] from dd. */
+    void (*describe)(int m1, int axis, int stride, const void *a, void *d);
+    void (*describe_back)(int m1, int axis, int stride, const void *a, const void *dd, void *da);
     /* y = tanh(x) for n numbers, for tests. */
     void (*tanh)(size_t n, const void *x, void *y);
 };

@@ -4,59 +4,81 @@
 #include <math.h>
 #include <string.h>
 
-#include "kern/gemm.h"
 #include "potential/eval_kernels.h"
+#include "potential/table.h"
 
-/* Atoms of a block: enough that the fitting net's matrices, read once per block, are worth their
- * way from memory; few enough that its neighbours' rows stay in the cache. */
-#define BLOCK 32
+/* Atoms of a block, at most: enough that the fitting net's matrices, read once per block, are worth
+ * their way from memory. Without tables the neighbours' rows of G are kept until the way back, so
+ * there are fewer. */
+#define BLOCK 56
+#define BLOCK_OF_NETS 28
+/* Neighbours that go through an embedding net together. */
+#define CHUNK 56
+/* Atoms whose forces one item adds up. */
+#define FOLD 4096
+
+/* A net, packed for the kernels. */
+struct net {
+    int n;
+    struct cox_dp_dense layer[COX_DP_MAX_LAYERS];
+};
 
 /* The neighbours of one type of one atom of a block. */
 struct span {
-    int first, n; /* rows */
-    int empty;    /* slots left over */
+    int first, n;     /* rows */
+    int inside;       /* the first of them, within the table */
+    int empty, blank; /* slots left over, see cox_dp_slots */
 };
 
 struct block {
     int n, type;
     int atom[BLOCK];
     double energy[BLOCK]; /* without the bias */
-    struct cox_dp_environment environment;
-    struct span span[COX_DP_MAX_TYPES * BLOCK]; /* [type][atom] */
-    int type_first[COX_DP_MAX_TYPES + 1];       /* rows are sorted by type, then atom */
-    int rows, capacity;
+    struct cox_dp_environment environment[COX_DP_MAX_DESCRIPTORS];
+    struct span *span; /* [descriptor][type][BLOCK] */
+    int *first;        /* [descriptor][type], and the end: rows are sorted so, then by atom */
+    int capacity;
     double (*dr)[3], (*grad)[3]; /* [capacity] */
     int *index;                  /* [capacity] */
-    int *order;                  /* [most neighbours of one type of one atom] */
-    int order_capacity;
-    long long overflow;
+    int *order;                  /* [capacity] */
 };
 
+static struct span *span_of(const struct block *b, const struct cox_dp_model *m, int d, int t,
+                            int i)
+{
+    return &b->span[(d * m->n_types + t) * BLOCK + i];
+}
+
+static const struct cox_dp_grid *grid_of(const struct cox_dp_grid *grids,
+                                         const struct cox_dp_model *m, int d, int centre, int t)
+{
+    return &grids[m->descriptor[d].one_side ? t : t * m->n_types + centre];
+}
+
 #define REAL float
-#define GEMM cox_gemm
-#define PRODUCT cox_gemm
 #define KERNELS cox_dp_kernels_f32
 #define OF(name) name##_f32
+#include "potential/evaluate_plan.inc"
+
 #include "potential/evaluate_block.inc"
 #undef REAL
-#undef GEMM
-#undef PRODUCT
 #undef KERNELS
 #undef OF
 #define REAL double
-#define GEMM cox_dgemm
-#define PRODUCT cox_dgemm
 #define KERNELS cox_dp_kernels_f64
 #define OF(name) name##_f64
+#include "potential/evaluate_plan.inc"
+
 #include "potential/evaluate_block.inc"
 
 struct thread {
     struct block block;
     struct room_f32 single;
     struct room_f64 twice;
-    double (*force)[3]; /* [capacity] */
+    double (*force)[3];       /* [force_capacity] */
+    double (*atom_virial)[9]; /* [virial_capacity] */
     double virial[9];
-    long long overflow;
+    long long overflow, beyond;
     int status;
 };
 
@@ -69,13 +91,12 @@ struct cox_dp_eval {
     struct thread *thread;
     struct plan_f32 single;
     struct plan_f64 twice;
-    int layers;                   /* of the deepest fitting net */
-    int capacity, force_capacity; /* centres; all atoms */
-    int *sorted;                  /* [capacity] atoms by type */
-    int n_blocks, block_capacity;
-    struct {
-        int first, n;
-    } * blocks; /* of `sorted` */
+    double cutoff;
+    struct cox_dp_table table[COX_DP_MAX_DESCRIPTORS]; /* no coefficients; cells 0: none */
+    int most;                                          /* atoms of a block */
+    int capacity, force_capacity, virial_capacity;     /* centres; all atoms */
+    int *sorted;                                       /* [capacity] atoms by type */
+    int type_first[COX_DP_MAX_TYPES + 1];              /* of `sorted` */
     /* the call */
     int n, n_all;
     const int *type;
@@ -95,7 +116,9 @@ static int copy_model(struct cox_dp_eval *e, const struct cox_dp_model *m)
 {
     e->model = *m;
     e->model.arena = NULL;
-    e->model.descriptor[0].embed = e->model.fit = NULL;
+    e->model.fit = NULL;
+    for (int d = 0; d < m->n_descriptors; d++)
+        e->model.descriptor[d].embed = NULL;
     e->model.training_script = NULL;
     e->model.fparam_avg = cox_arena_alloc(e->arena, (size_t)m->n_fparam + 1, sizeof(double));
     e->model.fparam_inv_std = cox_arena_alloc(e->arena, (size_t)m->n_fparam + 1, sizeof(double));
@@ -105,55 +128,96 @@ static int copy_model(struct cox_dp_eval *e, const struct cox_dp_model *m)
         e->model.fparam_avg[i] = m->fparam_avg[i];
         e->model.fparam_inv_std[i] = m->fparam_inv_std[i];
     }
-    for (int t = 0; t < m->n_types; t++)
-        if (m->fit[t].n > e->layers)
-            e->layers = m->fit[t].n;
     return COX_OK;
 }
 
-static int plan(struct cox_dp_eval *e, const struct cox_dp_model *m)
+static int plan_tables(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_err *err)
 {
-    int rc = copy_model(e, m);
+    int rc = COX_OK;
+    for (int d = 0; !rc && m->tables.stride > 0 && d < m->n_descriptors; d++) {
+        struct cox_dp_table *t = &e->table[d];
+        t->stride = m->tables.stride;
+        rc = cox_dp_table_range(m, d, t->stride, m->tables.nearest_A, &t->low, &t->cells, err);
+    }
+    e->most = m->tables.stride > 0 ? BLOCK : BLOCK_OF_NETS;
+    return rc;
+}
+
+static int plan(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_err *err)
+{
+    const bool tables = m->tables.stride > 0;
+    int rc = plan_tables(e, m, err);
+    if (rc)
+        return rc;
+    rc = copy_model(e, m);
     if (!rc && e->precision == COX_DP_F32) {
         struct room_f32 room = {0};
-        rc = plan_init_f32(&e->single, m, e->arena);
+        rc = plan_init_f32(&e->single, m, e->table, e->arena);
         if (!rc)
-            rc = room_init_f32(&room, &e->single, 1, 0);
+            rc = room_init_f32(&room, &e->single, 2, tables);
         if (!rc)
-            plan_empty_f32(&e->single, m, &room);
+            plan_slots_f32(&e->single, m, &room);
         room_free_f32(&room);
     } else if (!rc) {
         struct room_f64 room = {0};
-        rc = plan_init_f64(&e->twice, m, e->arena);
+        rc = plan_init_f64(&e->twice, m, e->table, e->arena);
         if (!rc)
-            rc = room_init_f64(&room, &e->twice, 1, 0);
+            rc = room_init_f64(&room, &e->twice, 2, tables);
         if (!rc)
-            plan_empty_f64(&e->twice, m, &room);
+            plan_slots_f64(&e->twice, m, &room);
         room_free_f64(&room);
     }
-    return rc;
+    return rc ? no_memory(err) : COX_OK;
+}
+
+static int create_threads(struct cox_dp_eval *e)
+{
+    const size_t parts = (size_t)e->model.n_descriptors * (size_t)e->model.n_types;
+    for (int i = 0; i < e->threads; i++) {
+        struct block *b = &e->thread[i].block;
+        b->span = cox_alloc(parts * BLOCK, sizeof *b->span);
+        b->first = cox_alloc(parts + 1, sizeof *b->first);
+        if (!b->span || !b->first)
+            return COX_ENOMEM;
+    }
+    return COX_OK;
+}
+
+static int check_nets(const struct cox_dp_model *m, struct cox_err *err)
+{
+    for (int t = 0; t < m->n_types; t++) {
+        const struct cox_dp_layer *last = &m->fit[t].layer[m->fit[t].n - 1];
+        if (!last->linear || last->skip != COX_DP_SKIP_NONE || last->idt)
+            return cox_err_set(err, COX_EUNSUPPORTED,
+                               "fitting net %d does not end in a plain linear layer", t);
+    }
+    return COX_OK;
 }
 
 int cox_dp_eval_create(struct cox_dp_eval **out, const struct cox_dp_model *model,
                        enum cox_dp_precision precision, struct cox_team *team, struct cox_err *err)
 {
     *out = NULL;
-    if (model->n_descriptors != 1 || model->descriptor[0].kind != COX_DP_SE_A)
-        return cox_err_set(err, COX_EUNSUPPORTED, "only one descriptor of kind se_e2_a is known");
+    int rc = check_nets(model, err);
+    if (rc)
+        return rc;
     struct cox_dp_eval *e = cox_alloc(1, sizeof *e);
     if (!e)
         return no_memory(err);
     e->precision = precision;
     e->team = team;
     e->threads = team ? cox_team_threads(team) : 1;
+    e->cutoff = cox_dp_cutoff(model);
     e->arena = cox_arena_create();
     e->thread = cox_alloc((size_t)e->threads, sizeof *e->thread);
-    if (!e->arena || !e->thread || plan(e, model)) {
+    rc = e->arena && e->thread ? plan(e, model, err) : no_memory(err);
+    if (!rc && create_threads(e))
+        rc = no_memory(err);
+    if (rc)
         cox_dp_eval_destroy(e);
-        return no_memory(err);
-    }
-    *out = e;
-    return COX_OK;
+    else
+        *out = e;
+    return rc;
 }
 
 static void free_rows(struct thread *t)
@@ -163,8 +227,9 @@ static void free_rows(struct thread *t)
     cox_free(t->block.dr);
     cox_free(t->block.grad);
     cox_free(t->block.index);
+    cox_free(t->block.order);
     t->block.dr = t->block.grad = NULL;
-    t->block.index = NULL;
+    t->block.index = t->block.order = NULL;
     t->block.capacity = 0;
 }
 
@@ -174,12 +239,13 @@ void cox_dp_eval_destroy(struct cox_dp_eval *e)
         return;
     for (int i = 0; e->thread && i < e->threads; i++) {
         free_rows(&e->thread[i]);
-        cox_free(e->thread[i].block.order);
+        cox_free(e->thread[i].block.span);
+        cox_free(e->thread[i].block.first);
         cox_free(e->thread[i].force);
+        cox_free(e->thread[i].atom_virial);
     }
     cox_free(e->thread);
     cox_free(e->sorted);
-    cox_free(e->blocks);
     cox_arena_destroy(e->arena);
     cox_free(e);
 }
@@ -188,19 +254,21 @@ void cox_dp_eval_destroy(struct cox_dp_eval *e)
 
 static int reserve_rows(const struct cox_dp_eval *e, struct thread *t, int rows)
 {
-    if (rows <= t->block.capacity)
+    struct block *b = &t->block;
+    if (rows <= b->capacity)
         return COX_OK;
-    int more = (rows + rows / 8 + 15) / 16 * 16;
+    const size_t more = ((size_t)rows + (size_t)rows / 8 + 15) / 16 * 16;
+    const bool tables = e->table[0].cells > 0;
     free_rows(t);
-    t->block.dr = cox_alloc((size_t)more, sizeof *t->block.dr);
-    t->block.grad = cox_alloc((size_t)more, sizeof *t->block.grad);
-    t->block.index = cox_alloc((size_t)more, sizeof *t->block.index);
-    if (!t->block.dr || !t->block.grad || !t->block.index)
+    b->dr = cox_alloc(more, sizeof *b->dr);
+    b->grad = cox_alloc(more, sizeof *b->grad);
+    b->index = cox_alloc(more, sizeof *b->index);
+    b->order = cox_alloc(more, sizeof *b->order);
+    if (!b->dr || !b->grad || !b->index || !b->order)
         return COX_ENOMEM;
-    t->block.capacity = more;
-    return e->precision == COX_DP_F32
-               ? room_init_f32(&t->single, &e->single, (size_t)more, e->layers)
-               : room_init_f64(&t->twice, &e->twice, (size_t)more, e->layers);
+    b->capacity = (int)more;
+    return e->precision == COX_DP_F32 ? room_init_f32(&t->single, &e->single, more, tables)
+                                      : room_init_f64(&t->twice, &e->twice, more, tables);
 }
 
 static const int64_t *starts_of(const struct cox_dp_eval *e, int atom)
@@ -213,81 +281,86 @@ static double length2(const double x[3])
     return x[0] * x[0] + x[1] * x[1] + x[2] * x[2];
 }
 
-/* How many are no farther than the cutoff. */
-static int within(int n, const double (*dr)[3], double rcut)
+/* Those of n neighbours, from `at` of the list on, that are no farther than rcut become rows; their
+ * number. */
+static int filter(const struct cox_dp_eval *e, struct block *b, int row, int64_t at, int n,
+                  double rcut)
 {
-    int count = 0;
-    for (int i = 0; i < n; i++)
-        count += length2(dr[i]) <= rcut * rcut;
-    return count;
+    const double(*dr)[3] = (const double(*)[3])(e->list->dr + at);
+    const int *index = e->list->index + at;
+    double(*to)[3] = b->dr + row;
+    int *to_index = b->index + row, kept = 0;
+    for (int i = 0; i < n; i++) { /* written in any case: no jump to guess wrong */
+        memcpy(to[kept], dr[i], sizeof to[0]);
+        to_index[kept] = index[i];
+        kept += length2(dr[i]) <= rcut * rcut;
+    }
+    return kept;
 }
 
-/* order[0 … most) becomes the nearest of n neighbours: those that count, as when it was trained. */
-static void nearest(int *order, int most, int n, const double (*dr)[3], double rcut)
+/* Of n rows the `most` nearest stay: those that count, as when it was trained. Found by insertion,
+ * then put in the list's order. */
+static void keep_nearest(struct block *b, int row, int n, int most)
 {
-    int kept = 0;
+    double(*dr)[3] = b->dr + row;
+    int *order = b->order + row, *index = b->index + row, kept = 0;
     for (int i = 0; i < n; i++) {
-        double r2 = length2(dr[i]);
-        int k = kept;
-        if (r2 > rcut * rcut)
-            continue;
+        const double r2 = length2(dr[i]);
         if (kept == most && (!most || length2(dr[order[most - 1]]) <= r2))
             continue;
-        if (kept < most)
-            kept++;
-        else
-            k = most - 1;
+        int k = kept < most ? kept++ : most - 1;
         for (; k > 0 && length2(dr[order[k - 1]]) > r2; k--)
             order[k] = order[k - 1];
         order[k] = i;
     }
+    for (int i = 1; i < kept; i++) {
+        const int moved = order[i];
+        int k = i;
+        for (; k > 0 && order[k - 1] > moved; k--)
+            order[k] = order[k - 1];
+        order[k] = moved;
+    }
+    for (int i = 0; i < kept; i++) {
+        memcpy(dr[i], dr[order[i]], sizeof dr[0]); /* forwards: order[i] >= i */
+        index[i] = index[order[i]];
+    }
 }
 
-/* Gathers the neighbours of the block's atoms, sorted by type. */
+/* Gathers the neighbours of the block's atoms. */
 static int gather(const struct cox_dp_eval *e, struct thread *thread)
 {
     const struct cox_dp_model *m = &e->model;
     struct block *b = &thread->block;
-    int rows = 0, most = 0;
-    for (int t = 0; t < m->n_types; t++) {
-        b->type_first[t] = rows;
-        for (int i = 0; i < b->n; i++) {
-            const int64_t *start = starts_of(e, b->atom[i]);
-            int n = within((int)(start[t + 1] - start[t]),
-                           (const double(*)[3])(e->list->dr + start[t]), m->descriptor[0].rcut);
-            int used = n < m->descriptor[0].sel[t] ? n : m->descriptor[0].sel[t];
-            bool out = m->descriptor[0].exclude[b->type][t];
-            b->span[t * BLOCK + i] =
-                (struct span){rows, out ? 0 : used, out ? 0 : m->descriptor[0].sel[t] - used};
-            rows += out ? 0 : used;
-            thread->overflow += out ? 0 : n - used;
-            most = n > used && used > most ? used : most;
-        }
-    }
-    b->type_first[m->n_types] = b->rows = rows;
-    if (most > b->order_capacity) {
-        cox_free(b->order);
-        b->order = cox_alloc((size_t)most, sizeof *b->order);
-        b->order_capacity = b->order ? most : 0;
-        if (!b->order)
-            return COX_ENOMEM;
-    }
-    int rc = reserve_rows(e, thread, rows);
-    for (int t = 0; !rc && t < m->n_types; t++)
-        for (int i = 0; i < b->n; i++) {
-            const struct span *s = &b->span[t * BLOCK + i];
-            const int64_t *start = starts_of(e, b->atom[i]);
-            bool all = start[t + 1] - start[t] == s->n;
-            if (!all)
-                nearest(b->order, s->n, (int)(start[t + 1] - start[t]),
-                        (const double(*)[3])(e->list->dr + start[t]), m->descriptor[0].rcut);
-            for (int k = 0; k < s->n; k++) {
-                int64_t at = start[t] + (all ? k : b->order[k]);
-                memcpy(b->dr[s->first + k], e->list->dr[at], sizeof b->dr[0]);
-                b->index[s->first + k] = e->list->index[at];
+    int64_t bound = 0;
+    int row = 0;
+    for (int i = 0; i < b->n; i++)
+        bound += starts_of(e, b->atom[i])[m->n_types] - starts_of(e, b->atom[i])[0];
+    bound *= m->n_descriptors;
+    if (bound > INT32_MAX / 8 || reserve_rows(e, thread, (int)bound + 1))
+        return COX_ENOMEM;
+    for (int d = 0; d < m->n_descriptors; d++)
+        for (int t = 0; t < m->n_types; t++) {
+            const struct cox_dp_descriptor *q = &m->descriptor[d];
+            const int excluded = q->exclude[b->type][t];
+            const double rcut = excluded == COX_DP_EXCLUDE_NEIGHBOURS ? e->cutoff : q->rcut;
+            b->first[d * m->n_types + t] = row;
+            for (int i = 0; i < b->n; i++) {
+                const int64_t *start = starts_of(e, b->atom[i]) + t;
+                const int n = filter(e, b, row, start[0], (int)(start[1] - start[0]), rcut);
+                const struct cox_dp_slots slots = cox_dp_slots_of(q, b->type, t, n);
+                if (slots.used < n)
+                    keep_nearest(b, row, n, slots.used);
+                *span_of(b, m, d, t, i) = (struct span){.first = row,
+                                                        .n = slots.used,
+                                                        .inside = slots.used,
+                                                        .empty = slots.empty,
+                                                        .blank = slots.blank};
+                thread->overflow += excluded ? 0 : n - slots.used;
+                row += slots.used;
             }
         }
-    return rc;
+    b->first[m->n_descriptors * m->n_types] = row;
+    return COX_OK;
 }
 
 /* Adds the block's pairs to the thread's forces and virial, its energies to the result. */
@@ -295,20 +368,29 @@ static void scatter(const struct cox_dp_eval *e, struct thread *thread)
 {
     const struct block *b = &thread->block;
     struct cox_dp_result *out = e->result;
-    for (int t = 0; t < e->model.n_types; t++)
-        for (int i = 0; i < b->n; i++) {
-            const struct span *s = &b->span[t * BLOCK + i];
-            double *own = thread->force[b->atom[i]];
-            for (int k = s->first; k < s->first + s->n; k++) {
-                double *other = thread->force[b->index[k]];
-                for (int p = 0; p < 3; p++) {
-                    own[p] += b->grad[k][p];
-                    other[p] -= b->grad[k][p];
-                    for (int q = 0; q < 3; q++)
-                        thread->virial[3 * p + q] -= b->grad[k][p] * b->dr[k][q];
-                }
+    double virial[9];
+    memcpy(virial, thread->virial, sizeof virial);
+    for (int i = 0; i < b->n * e->model.n_types * e->model.n_descriptors; i++) {
+        const struct span *s = &b->span[i / b->n * BLOCK + i % b->n];
+        double *own = thread->force[b->atom[i % b->n]];
+        double sum[3] = {0};
+        for (int k = s->first; k < s->first + s->n; k++) {
+            const double *g = b->grad[k], *x = b->dr[k];
+            double *other = thread->force[b->index[k]];
+            for (int p = 0; p < 3; p++) {
+                sum[p] += g[p];
+                other[p] -= g[p];
+                for (int q = 0; q < 3; q++)
+                    virial[3 * p + q] -= g[p] * x[q];
             }
+            for (int p = 0; out->atom_virial && p < 9; p++)
+                thread->atom_virial[b->index[k]][p] -= g[p / 3] * x[p % 3];
         }
+        for (int p = 0; p < 3; p++)
+            own[p] += sum[p];
+        thread->beyond += s->n - s->inside;
+    }
+    memcpy(thread->virial, virial, sizeof virial);
     for (int i = 0; i < b->n; i++)
         out->atom_energy[b->atom[i]] = b->energy[i] + e->model.bias[b->type];
 }
@@ -320,11 +402,20 @@ static int one_block(const struct cox_dp_eval *e, struct thread *thread, int fir
     b->n = n;
     memcpy(b->atom, e->sorted + first, (size_t)n * sizeof *b->atom);
     b->type = e->type[b->atom[0]];
-    b->environment = (struct cox_dp_environment){.rcut = m->descriptor[0].rcut,
-                                                 .rcut_smth = m->descriptor[0].rcut_smth};
-    for (int c = 0; c < 4; c++) {
-        b->environment.avg[c] = m->descriptor[0].davg[b->type][c];
-        b->environment.inv_std[c] = 1 / m->descriptor[0].dstd[b->type][c];
+    for (int d = 0; d < m->n_descriptors; d++) {
+        const struct cox_dp_descriptor *q = &m->descriptor[d];
+        const struct cox_dp_table *table = &e->table[d];
+        struct cox_dp_environment *env = &b->environment[d];
+        *env = (struct cox_dp_environment){.rcut = q->rcut,
+                                           .rcut_smth = q->rcut_smth,
+                                           .radial = q->kind == COX_DP_SE_R,
+                                           .table_low = table->low,
+                                           .table_cells = table->cells};
+        env->table_inv_stride = table->cells ? 1 / table->stride : 0;
+        for (int c = 0; c < (env->radial ? 1 : 4); c++) {
+            env->avg[c] = q->davg[b->type][c];
+            env->inv_std[c] = 1 / q->dstd[b->type][c];
+        }
     }
     int rc = gather(e, thread);
     if (rc)
@@ -337,70 +428,92 @@ static int one_block(const struct cox_dp_eval *e, struct thread *thread, int fir
     return COX_OK;
 }
 
-/* Item i is thread i's share, the same blocks whoever does it: sums come out the same. */
+/* Item i is thread i's share, the same atoms whoever does it: sums come out the same. */
 static void share(void *user, int item, int thread)
 {
     struct cox_dp_eval *e = user;
     struct thread *t = &e->thread[item];
     (void)thread;
-    int first = (int)((int64_t)e->n_blocks * item / e->threads);
-    int end = (int)((int64_t)e->n_blocks * (item + 1) / e->threads);
+    const int first = (int)((int64_t)e->n * item / e->threads);
+    const int end = (int)((int64_t)e->n * (item + 1) / e->threads);
     memset(t->force, 0, (size_t)e->n_all * sizeof *t->force);
+    if (e->result->atom_virial)
+        memset(t->atom_virial, 0, (size_t)e->n_all * sizeof *t->atom_virial);
     memset(t->virial, 0, sizeof t->virial);
-    t->overflow = 0;
+    t->overflow = t->beyond = 0;
     t->status = COX_OK;
-    for (int i = first; !t->status && i < end; i++)
-        t->status = one_block(e, t, e->blocks[i].first, e->blocks[i].n);
+    for (int type = 0; type < e->model.n_types; type++) {
+        const int a = first > e->type_first[type] ? first : e->type_first[type];
+        const int b = end < e->type_first[type + 1] ? end : e->type_first[type + 1];
+        /* equal blocks, rather than full ones and a small rest */
+        const int blocks = b > a ? (b - a + e->most - 1) / e->most : 0;
+        for (int i = 0; !t->status && i < blocks; i++) {
+            const int from = a + (int)((int64_t)(b - a) * i / blocks);
+            const int to = a + (int)((int64_t)(b - a) * (i + 1) / blocks);
+            t->status = one_block(e, t, from, to - from);
+        }
+    }
 }
 
 /* ---- the call ---- */
 
-static int reserve_centres(struct cox_dp_eval *e, int n)
-{
-    if (n <= e->capacity)
-        return COX_OK;
-    e->capacity = 0;
-    cox_free(e->sorted);
-    cox_free(e->blocks);
-    e->block_capacity = n / BLOCK + COX_DP_MAX_TYPES + 1;
-    e->sorted = cox_alloc((size_t)n, sizeof *e->sorted);
-    e->blocks = cox_alloc((size_t)e->block_capacity, sizeof *e->blocks);
-    bool good = e->sorted && e->blocks;
-    e->capacity = good ? n : 0;
-    return good ? COX_OK : COX_ENOMEM;
-}
-
-static int reserve_forces(struct cox_dp_eval *e, int n)
+static int reserve(struct cox_dp_eval *e, int n, int n_all, bool virials)
 {
     bool good = true;
-    if (n <= e->force_capacity)
-        return COX_OK;
-    for (int i = 0; i < e->threads; i++) {
-        cox_free(e->thread[i].force);
-        e->thread[i].force = cox_alloc((size_t)n, sizeof *e->thread[i].force);
-        good = good && e->thread[i].force;
+    if (n > e->capacity) {
+        cox_free(e->sorted);
+        e->sorted = cox_alloc((size_t)n, sizeof *e->sorted);
+        e->capacity = e->sorted ? n : 0;
+        good = e->sorted;
     }
-    e->force_capacity = good ? n : 0;
+    for (int i = 0; good && n_all > e->force_capacity && i < e->threads; i++) {
+        struct thread *t = &e->thread[i];
+        cox_free(t->force);
+        t->force = cox_alloc((size_t)n_all, sizeof *t->force);
+        good = t->force;
+    }
+    if (n_all > e->force_capacity)
+        e->force_capacity = good ? n_all : 0;
+    for (int i = 0; good && virials && n_all > e->virial_capacity && i < e->threads; i++) {
+        struct thread *t = &e->thread[i];
+        cox_free(t->atom_virial);
+        t->atom_virial = cox_alloc((size_t)n_all, sizeof *t->atom_virial);
+        good = t->atom_virial;
+    }
+    if (virials && n_all > e->virial_capacity)
+        e->virial_capacity = good ? n_all : 0;
     return good ? COX_OK : COX_ENOMEM;
 }
 
-/* Sorts the atoms by type and cuts them into blocks. */
-static void cut(struct cox_dp_eval *e)
+static void sort_by_type(struct cox_dp_eval *e)
 {
     int at = 0;
-    e->n_blocks = 0;
     for (int t = 0; t < e->model.n_types; t++) {
-        int first = at;
+        e->type_first[t] = at;
         for (int i = 0; i < e->n; i++)
             if (e->type[i] == t)
                 e->sorted[at++] = i;
-        /* equal blocks, rather than full ones and a small rest */
-        int n = at - first, blocks = (n + BLOCK - 1) / BLOCK;
-        for (int i = 0; i < blocks; i++) {
-            int begin = (int)((int64_t)n * i / blocks), end = (int)((int64_t)n * (i + 1) / blocks);
-            e->blocks[e->n_blocks].first = first + begin;
-            e->blocks[e->n_blocks++].n = end - begin;
-        }
+    }
+    e->type_first[e->model.n_types] = at;
+}
+
+/* The threads' forces on some atoms, in the threads' order. */
+static void fold(void *user, int item, int thread)
+{
+    struct cox_dp_eval *e = user;
+    (void)thread;
+    const size_t first = (size_t)item * FOLD;
+    const size_t end = first + FOLD < (size_t)e->n_all ? first + FOLD : (size_t)e->n_all;
+    const size_t n = 3 * (end - first), n_virial = 9 * (end - first);
+    double *force = e->result->force ? e->result->force[first] : NULL;
+    double *virial = e->result->atom_virial ? e->result->atom_virial[first] : NULL;
+    for (int t = 0; t < e->threads; t++) {
+        const double *from = e->thread[t].force[first];
+        for (size_t i = 0; force && i < n; i++)
+            force[i] = t ? force[i] + from[i] : from[i];
+        from = virial ? e->thread[t].atom_virial[first] : NULL;
+        for (size_t i = 0; virial && i < n_virial; i++)
+            virial[i] = t ? virial[i] + from[i] : from[i];
     }
 }
 
@@ -411,16 +524,11 @@ static void add_up(struct cox_dp_eval *e, struct cox_dp_result *out)
     memset(out->virial, 0, sizeof out->virial);
     for (int i = 0; i < e->n; i++)
         out->energy += out->atom_energy[i];
-    if (out->force)
-        memset(out->force, 0, (size_t)e->n_all * sizeof *out->force);
+    cox_team_run(e->team, (e->n_all + FOLD - 1) / FOLD, fold, e);
     for (int t = 0; t < e->threads; t++) {
-        const struct thread *thread = &e->thread[t];
-        for (int i = 0; out->force && i < e->n_all; i++)
-            for (int k = 0; k < 3; k++)
-                out->force[i][k] += thread->force[i][k];
         for (int k = 0; k < 9; k++)
-            out->virial[k / 3][k % 3] += thread->virial[k];
-        out->overflow += thread->overflow;
+            out->virial[k / 3][k % 3] += e->thread[t].virial[k];
+        out->overflow += e->thread[t].overflow;
     }
 }
 
@@ -431,9 +539,9 @@ int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result,
     if (e->model.n_fparam && !fparam)
         return cox_err_set(err, COX_EINVAL, "the model needs %d frame parameters",
                            e->model.n_fparam);
-    if (result->atom_virial || !result->atom_energy)
-        return cox_err_set(err, COX_EUNSUPPORTED, "atom_energy must be given, atom_virial not");
-    if (reserve_centres(e, atoms->n) || reserve_forces(e, atoms->n_all))
+    if (!result->atom_energy)
+        return cox_err_set(err, COX_EUNSUPPORTED, "atom_energy must be given");
+    if (reserve(e, atoms->n, atoms->n_all, result->atom_virial != NULL))
         return no_memory(err);
     e->n = atoms->n;
     e->n_all = atoms->n_all;
@@ -441,11 +549,19 @@ int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result,
     e->list = list;
     e->fparam = fparam;
     e->result = result;
-    cut(e);
+    sort_by_type(e);
     cox_team_run(e->team, e->threads, share, e);
     for (int i = 0; i < e->threads; i++)
         if (e->thread[i].status)
             return no_memory(err);
     add_up(e, result);
     return COX_OK;
+}
+
+long long cox_dp_eval_beyond_table(const struct cox_dp_eval *e)
+{
+    long long beyond = 0;
+    for (int i = 0; i < e->threads; i++)
+        beyond += e->thread[i].beyond;
+    return beyond;
 }

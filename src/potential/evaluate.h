@@ -28,4 +28,8 @@ int cox_dp_eval_compute(struct cox_dp_eval *eval, struct cox_dp_result *result,
                         const struct cox_dp_atoms *atoms, const struct cox_neighbours *list,
                         const double *fparam, struct cox_err *err) COX_MUST_CHECK;
 
+/* How many neighbours of the last evaluation were nearer than the model's tables reach; for those
+ * the nets themselves were evaluated. 0 without tables. */
+long long cox_dp_eval_beyond_table(const struct cox_dp_eval *eval);
+
 #endif
