@@ -8,7 +8,7 @@
 
 #define ORDER COX_DP_ORDER
 /* Width of a cell before any halving, in units of s̃. */
-#define WIDEST 1.0
+#define WIDEST 4.0
 #define MOST_HALVINGS 12
 /* Beyond, s̃ would need too long a list of cells. */
 #define MOST_WIDEST (1 << 21)
