@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define SHARE_FROM 512
+
 /* The wide list was built for positions x0 in box h0. With G = h0⁻¹ h (how the box was strained
  * since) and u_i = x_i − x0_i G (how the atom moved beside that), a neighbour that was at d is at
  * d G + u_j − u_i. Whoever is within the cutoff c now was within (c + 2 max|u|)·|G⁻¹| then: as long
@@ -145,33 +147,48 @@ static int build(struct cox_dyn_potential *p, const double (*x)[3], const struct
     return COX_OK;
 }
 
-/* The neighbours of one atom that are within the cutoff now, to the place of its wide list. */
-static int64_t filter(struct cox_dyn_potential *p, int i)
+/* The neighbours of one atom that are within the cutoff now, to the place of its wide list. The
+ * next place depends on nothing but the comparison, so that the processor runs ahead. */
+static int64_t filter(const struct cox_dyn_potential *p, int i)
 {
-    const int stride = p->n_types + 1;
+    const int types = p->n_types;
     const double c2 = p->cutoff * p->cutoff;
-    const int64_t *from = p->wide.start + (int64_t)i * stride;
-    int64_t *to = p->near.start + (int64_t)i * stride;
+    const bool strained = p->strained;
+    const double g[9] = {p->strain[0][0], p->strain[0][1], p->strain[0][2],
+                         p->strain[1][0], p->strain[1][1], p->strain[1][2],
+                         p->strain[2][0], p->strain[2][1], p->strain[2][2]};
+    const double own[3] = {p->moved[i][0], p->moved[i][1], p->moved[i][2]};
+    const int64_t *from = p->wide.start + (int64_t)i * (types + 1);
+    int64_t *to = p->near.start + (int64_t)i * (types + 1);
+    const int *index = p->wide.index;
+    const double(*wide)[3] = (const double(*)[3])p->wide.dr;
+    const double(*moved)[3] = (const double(*)[3])p->moved;
+    int *index_out = p->near.index;
+    double(*out)[3] = p->near.dr;
     int64_t at = from[0];
-    const double *own = p->moved[i];
-    for (int t = 0; t < p->n_types; t++) {
+    for (int t = 0; t < types; t++) {
         to[t] = at;
-        for (int64_t k = from[t]; k < from[t + 1]; k++) {
-            const int j = p->wide.index[k];
-            const double *d = p->wide.dr[k];
-            double *out = p->near.dr[at];
-            if (p->strained)
-                for (int c = 0; c < 3; c++)
-                    out[c] = d[0] * p->strain[0][c] + d[1] * p->strain[1][c] +
-                             d[2] * p->strain[2][c] + (p->moved[j][c] - own[c]);
-            else
-                for (int c = 0; c < 3; c++)
-                    out[c] = d[c] + (p->moved[j][c] - own[c]);
-            p->near.index[at] = j;
-            at += norm2(out) <= c2;
+        const int64_t end = from[t + 1];
+        for (int64_t k = from[t]; k < end; k++) {
+            const int j = index[k];
+            double x = wide[k][0], y = wide[k][1], z = wide[k][2];
+            if (strained) {
+                const double a = x, b = y, c = z;
+                x = a * g[0] + b * g[3] + c * g[6];
+                y = a * g[1] + b * g[4] + c * g[7];
+                z = a * g[2] + b * g[5] + c * g[8];
+            }
+            x += moved[j][0] - own[0];
+            y += moved[j][1] - own[1];
+            z += moved[j][2] - own[2];
+            out[at][0] = x;
+            out[at][1] = y;
+            out[at][2] = z;
+            index_out[at] = j;
+            at += x * x + y * y + z * z <= c2;
         }
     }
-    to[p->n_types] = at;
+    to[types] = at;
     return at - from[0];
 }
 
@@ -260,7 +277,8 @@ static int fill(struct cox_dyn_potential *p, const struct cox_dp_model *model, c
     p->atom_energy = cox_alloc(n, sizeof *p->atom_energy);
     p->x0 = cox_alloc(n, sizeof *p->x0);
     p->moved = cox_alloc(n, sizeof *p->moved);
-    p->shares = o->team ? cox_team_threads(o->team) : 1;
+    /* waking threads costs more than a few atoms */
+    p->shares = o->team && p->n >= SHARE_FROM ? cox_team_threads(o->team) : 1;
     p->found = cox_alloc((size_t)p->shares, sizeof *p->found);
     p->fparam = cox_alloc((size_t)model->n_fparam + 1, sizeof *p->fparam);
     if (!p->type || !p->atom_energy || !p->x0 || !p->moved || !p->found || !p->fparam)
