@@ -4,11 +4,12 @@
 #ifndef COX_CLI_POTENTIAL_H
 #define COX_CLI_POTENTIAL_H
 
-#define COX_POTENTIAL_COMMANDS(X)                                                       \
-    X(train, "train", "a potential from labelled data: DeePMD-kit's input.json")        \
-    X(convert, "convert", "a model file of another format (.pb, .pbtxt, .yaml) as .dp") \
-    X(kim_install, "kim-install", "a model for LAMMPS: pair_style kim")                 \
-    X(run, "run", "molecular dynamics with a potential, in a box or without")           \
+#define COX_POTENTIAL_COMMANDS(X)                                                           \
+    X(train, "train", "a potential from labelled data: DeePMD-kit's input.json")            \
+    X(convert, "convert", "a model file of another format (.pb, .pbtxt, .yaml) as .dp")     \
+    X(compress, "compress", "embedding nets from tables: the same forces in half the time") \
+    X(kim_install, "kim-install", "a model for LAMMPS: pair_style kim")                     \
+    X(run, "run", "molecular dynamics with a potential, in a box or without")               \
     X(rdf, "rdf", "radial distribution functions of trajectories")
 
 #define X(name, text, summary) int cox_potential_##name(int argc, char **argv);

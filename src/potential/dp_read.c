@@ -396,6 +396,22 @@ static int read_fitting(struct cox_dp_tree *t, const struct cox_yaml_node *model
 
 /* ---- the model ---- */
 
+/* The record of `cox potential compress`. */
+static int read_tables(struct cox_dp_tree *t)
+{
+    const struct cox_yaml_node *record = cox_dp_tree_child(t->root, "coxswain_tables");
+    struct cox_dp_tables *tables = &t->model->tables;
+    if (cox_dp_tree_null(record))
+        return COX_OK;
+    tables->stride = cox_dp_tree_number(record, "stride");
+    tables->nearest_A = cox_dp_tree_number(record, "nearest_A");
+    tables->error = cox_dp_tree_number(record, "error");
+    tables->d_error = cox_dp_tree_number(record, "slope_error");
+    if (!(tables->stride > 0) || !(tables->nearest_A > 0) || isinf(tables->stride))
+        return cox_dp_tree_bad(t, "coxswain_tables must have a stride and nearest_A > 0");
+    return COX_OK;
+}
+
 static int read_model(struct cox_dp_tree *t)
 {
     const struct cox_yaml_node *model = cox_dp_tree_child(t->root, "model");
@@ -419,6 +435,8 @@ static int read_model(struct cox_dp_tree *t)
     if (isnan(nearest))
         nearest = cox_dp_tree_number(model, "min_nbor_dist");
     t->model->min_distance = nearest > 0 ? nearest : 0;
+    if (!rc)
+        rc = read_tables(t);
     if (!rc && (rc = cox_dp_model_check(t->model, t->err)))
         return cox_err_wrap(t->err, rc, "'%s'", t->path);
     return rc ? rc : read_vacuum(t, cox_dp_tree_child(model, "fitting"));

@@ -345,6 +345,17 @@ static struct cox_json *excluded_by_list(const struct cox_dp_model *m)
     return exclusions(m, &m->descriptor[at], true);
 }
 
+/* How a compressed model's tables are made again; other programs pass over it and use the nets. */
+static struct cox_json *tables(const struct cox_dp_model *m)
+{
+    struct cox_json *j = cox_json_object();
+    cox_json_set_number(j, "stride", m->tables.stride);
+    cox_json_set_number(j, "nearest_A", m->tables.nearest_A);
+    cox_json_set_number(j, "error", m->tables.error);
+    cox_json_set_number(j, "slope_error", m->tables.d_error);
+    return j;
+}
+
 static struct cox_json *tree(struct writing *w)
 {
     const struct cox_dp_model *m = w->model;
@@ -375,6 +386,8 @@ static struct cox_json *tree(struct writing *w)
     cox_json_set(root, "@variables", cox_json_object());
     if (m->min_distance > 0)
         cox_json_set_number(root, "min_nbor_dist", m->min_distance);
+    if (m->tables.stride > 0)
+        cox_json_set(root, "coxswain_tables", tables(m));
     return root;
 }
 

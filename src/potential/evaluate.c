@@ -96,6 +96,7 @@ struct cox_dp_eval {
     int most;                                          /* atoms of a block */
     int capacity, force_capacity, virial_capacity;     /* centres; all atoms */
     int *sorted;                                       /* [capacity] atoms by type */
+    double *atom_energy;                               /* [capacity], where the caller has none */
     int type_first[COX_DP_MAX_TYPES + 1];              /* of `sorted` */
     /* the call */
     int n, n_all;
@@ -103,6 +104,7 @@ struct cox_dp_eval {
     const struct cox_neighbours *list;
     const double *fparam;
     struct cox_dp_result *result;
+    double *energies; /* the result's, or atom_energy */
 };
 
 static int no_memory(struct cox_err *err)
@@ -246,6 +248,7 @@ void cox_dp_eval_destroy(struct cox_dp_eval *e)
     }
     cox_free(e->thread);
     cox_free(e->sorted);
+    cox_free(e->atom_energy);
     cox_arena_destroy(e->arena);
     cox_free(e);
 }
@@ -392,7 +395,7 @@ static void scatter(const struct cox_dp_eval *e, struct thread *thread)
     }
     memcpy(thread->virial, virial, sizeof virial);
     for (int i = 0; i < b->n; i++)
-        out->atom_energy[b->atom[i]] = b->energy[i] + e->model.bias[b->type];
+        e->energies[b->atom[i]] = b->energy[i] + e->model.bias[b->type];
 }
 
 static int one_block(const struct cox_dp_eval *e, struct thread *thread, int first, int n)
@@ -462,9 +465,11 @@ static int reserve(struct cox_dp_eval *e, int n, int n_all, bool virials)
     bool good = true;
     if (n > e->capacity) {
         cox_free(e->sorted);
+        cox_free(e->atom_energy);
         e->sorted = cox_alloc((size_t)n, sizeof *e->sorted);
-        e->capacity = e->sorted ? n : 0;
-        good = e->sorted;
+        e->atom_energy = cox_alloc((size_t)n, sizeof *e->atom_energy);
+        good = e->sorted && e->atom_energy;
+        e->capacity = good ? n : 0;
     }
     for (int i = 0; good && n_all > e->force_capacity && i < e->threads; i++) {
         struct thread *t = &e->thread[i];
@@ -523,7 +528,7 @@ static void add_up(struct cox_dp_eval *e, struct cox_dp_result *out)
     out->overflow = 0;
     memset(out->virial, 0, sizeof out->virial);
     for (int i = 0; i < e->n; i++)
-        out->energy += out->atom_energy[i];
+        out->energy += e->energies[i];
     cox_team_run(e->team, (e->n_all + FOLD - 1) / FOLD, fold, e);
     for (int t = 0; t < e->threads; t++) {
         for (int k = 0; k < 9; k++)
@@ -539,8 +544,10 @@ int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result,
     if (e->model.n_fparam && !fparam)
         return cox_err_set(err, COX_EINVAL, "the model needs %d frame parameters",
                            e->model.n_fparam);
-    if (!result->atom_energy)
-        return cox_err_set(err, COX_EUNSUPPORTED, "atom_energy must be given");
+    if (list->n < atoms->n || list->n_types != e->model.n_types)
+        return cox_err_set(err, COX_EINVAL,
+                           "a list of %d atoms of %d types for %d atoms and a model of %d types",
+                           list->n, list->n_types, atoms->n, e->model.n_types);
     if (reserve(e, atoms->n, atoms->n_all, result->atom_virial != NULL))
         return no_memory(err);
     e->n = atoms->n;
@@ -549,6 +556,7 @@ int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result,
     e->list = list;
     e->fparam = fparam;
     e->result = result;
+    e->energies = result->atom_energy ? result->atom_energy : e->atom_energy;
     sort_by_type(e);
     cox_team_run(e->team, e->threads, share, e);
     for (int i = 0; i < e->threads; i++)

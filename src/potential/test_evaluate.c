@@ -3,52 +3,110 @@
 
 #include "base/mem.h"
 #include "kern/isa.h"
+#include "potential/dp_file.h"
 #include "potential/eval_kernels.h"
 #include "potential/evaluate.h"
 
+#define FOLDER COX_SOURCE_DIR "/tests/potential_oracles/"
+#define IMAGES 27
+
 struct answer {
-    double energy, force[TEST_ATOMS][3], virial[3][3], atom_energy[TEST_ATOMS];
+    double energy, force[IMAGES * TEST_ATOMS][3], virial[3][3], atom_energy[IMAGES * TEST_ATOMS];
+    double atom_virial[IMAGES * TEST_ATOMS][9];
     long long overflow;
 };
 
 static void by_reference(struct answer *out, const struct cox_dp_model *m,
-                         const struct test_atoms *t, const struct cox_neighbours *list,
-                         const double *fparam)
+                         const struct cox_dp_atoms *atoms, const struct cox_neighbours *list)
 {
-    struct cox_dp_result r = {.force = out->force, .atom_energy = out->atom_energy};
-    assert_int_equal(cox_dp_reference(&r, m,
-                                      &(struct cox_dp_atoms){TEST_ATOMS, TEST_ATOMS, t->type}, list,
-                                      fparam, NULL),
-                     0);
-    out->energy = r.energy;
-    out->overflow = r.overflow;
-    memcpy(out->virial, r.virial, sizeof r.virial);
-}
-
-static void by_eval(struct answer *out, struct cox_dp_eval *e, const struct test_atoms *t,
-                    const struct cox_neighbours *list, const double *fparam)
-{
-    struct cox_dp_result r = {.force = out->force, .atom_energy = out->atom_energy};
+    static const double fparam[4] = {0.3, -0.7, 0.2, 0.1};
+    struct cox_dp_result r = {
+        .force = out->force, .atom_energy = out->atom_energy, .atom_virial = out->atom_virial};
     struct cox_err err = COX_ERR_INIT;
-    if (cox_dp_eval_compute(e, &r, &(struct cox_dp_atoms){TEST_ATOMS, TEST_ATOMS, t->type}, list,
-                            fparam, &err))
+    if (cox_dp_reference(&r, m, atoms, list, fparam, &err))
         fail_msg("%s", err.text);
     out->energy = r.energy;
     out->overflow = r.overflow;
     memcpy(out->virial, r.virial, sizeof r.virial);
 }
 
-static void same(const struct answer *a, const struct answer *b, double tolerance)
+static void by_eval(struct answer *out, struct cox_dp_eval *e, const struct cox_dp_atoms *atoms,
+                    const struct cox_neighbours *list)
 {
-    assert_true(fabs(a->energy - b->energy) < tolerance);
+    static const double fparam[4] = {0.3, -0.7, 0.2, 0.1};
+    struct cox_dp_result r = {
+        .force = out->force, .atom_energy = out->atom_energy, .atom_virial = out->atom_virial};
+    struct cox_err err = COX_ERR_INIT;
+    if (cox_dp_eval_compute(e, &r, atoms, list, fparam, &err))
+        fail_msg("%s", err.text);
+    out->energy = r.energy;
+    out->overflow = r.overflow;
+    memcpy(out->virial, r.virial, sizeof r.virial);
+}
+
+static void build_for(struct cox_neighbours *list, const struct test_atoms *t, int n_types,
+                      double cutoff)
+{
+    cox_neighbours_init(list);
+    assert_int_equal(cox_neighbours_build(list, TEST_ATOMS, (const double(*)[3])t->x, t->type,
+                                          n_types, &t->box, cutoff, NULL),
+                     0);
+}
+
+static void build(struct cox_neighbours *list, const struct test_atoms *t, double cutoff)
+{
+    build_for(list, t, 2, cutoff);
+}
+
+static void near(double a, double b, double tolerance, const char *what, const char *name)
+{
+    if (!(fabs(a - b) <= tolerance))
+        fail_msg("%s, %s: %.15g instead of %.15g", name, what, a, b);
+}
+
+static void same(const struct answer *a, const struct answer *b, int n, int n_all, double tolerance,
+                 const char *name)
+{
+    near(a->energy, b->energy, tolerance * n, "energy", name);
     assert_true(a->overflow == b->overflow);
-    for (int i = 0; i < TEST_ATOMS; i++) {
-        assert_true(fabs(a->atom_energy[i] - b->atom_energy[i]) < tolerance);
+    for (int i = 0; i < n; i++)
+        near(a->atom_energy[i], b->atom_energy[i], tolerance, "atom's energy", name);
+    for (int i = 0; i < n_all; i++) {
         for (int k = 0; k < 3; k++)
-            assert_true(fabs(a->force[i][k] - b->force[i][k]) < tolerance);
+            near(a->force[i][k], b->force[i][k], tolerance, "force", name);
+        for (int k = 0; k < 9; k++)
+            near(a->atom_virial[i][k], b->atom_virial[i][k], 4 * tolerance, "atom's virial", name);
     }
     for (int k = 0; k < 9; k++)
-        assert_true(fabs(a->virial[k / 3][k % 3] - b->virial[k / 3][k % 3]) < 4 * tolerance);
+        near(a->virial[k / 3][k % 3], b->virial[k / 3][k % 3], 4 * tolerance, "virial", name);
+}
+
+/* Precisions and numbers of threads, each twice: the second time allocates nothing and gives the
+ * same bits. */
+static void hold(const struct cox_dp_model *m, const struct cox_dp_atoms *atoms,
+                 const struct cox_neighbours *list, double exact, double single, const char *name)
+{
+    static struct answer wanted, got, again;
+    memset(&wanted, 0, sizeof wanted);
+    by_reference(&wanted, m, atoms, list);
+    for (int threads = 1; threads <= 3; threads += 2)
+        for (int precision = 0; precision < 2; precision++) {
+            struct cox_team *team = NULL;
+            struct cox_dp_eval *e = NULL;
+            memset(&got, 0, sizeof got);
+            memset(&again, 0, sizeof again);
+            assert_int_equal(cox_team_create(&team, threads, NULL), 0);
+            assert_int_equal(
+                cox_dp_eval_create(&e, m, precision ? COX_DP_F32 : COX_DP_F64, team, NULL), 0);
+            by_eval(&got, e, atoms, list);
+            same(&got, &wanted, atoms->n, atoms->n_all, precision ? single : exact, name);
+            uint64_t before = cox_mem_allocations();
+            by_eval(&again, e, atoms, list);
+            assert_true(cox_mem_allocations() == before);
+            assert_memory_equal(&got, &again, sizeof got);
+            cox_dp_eval_destroy(e);
+            cox_team_destroy(team);
+        }
 }
 
 /* Double: rounding of sums of some hundred terms of size 1, and of tanh (1e-16 each). Float: its
@@ -56,48 +114,260 @@ static void same(const struct answer *a, const struct answer *b, double toleranc
 static void it_agrees_with_the_reference(void **state)
 {
     (void)state;
-    static const double fparam[2] = {0.3, -0.7};
-    for (int kind = 0; kind < 4; kind++) { /* one-sided; few slots; excluded pairs */
+    static const char *const names[] = {"one-sided", "two-sided", "few slots", "excluded pair"};
+    for (int kind = 0; kind < 4; kind++) {
         struct cox_dp_model *m = test_model(kind != 1, 2);
         struct cox_neighbours list;
         struct test_atoms t;
-        struct answer wanted;
         if (kind == 2) {
             m->descriptor[0].sel[0] = 7;
             m->descriptor[0].sel[1] = 12;
             m->descriptor[0].n_slots = 19;
         }
         if (kind == 3)
-            m->descriptor[0].exclude[0][0] = true;
+            m->descriptor[0].exclude[0][0] = COX_DP_EXCLUDE_SECTION;
         test_atoms_make(&t, 3 + (uint64_t)kind);
-        cox_neighbours_init(&list);
-        assert_int_equal(cox_neighbours_build(&list, TEST_ATOMS, (const double(*)[3])t.x, t.type, 2,
-                                              &t.box, m->descriptor[0].rcut, NULL),
-                         0);
-        by_reference(&wanted, m, &t, &list, fparam);
-        if (kind == 2)
-            assert_true(wanted.overflow > 0);
-        for (int threads = 1; threads <= 3; threads += 2)
-            for (int precision = 0; precision < 2; precision++) {
-                struct cox_team *team = NULL;
-                struct cox_dp_eval *e = NULL;
-                struct answer got;
-                struct answer again;
-                assert_int_equal(cox_team_create(&team, threads, NULL), 0);
-                assert_int_equal(
-                    cox_dp_eval_create(&e, m, precision ? COX_DP_F32 : COX_DP_F64, team, NULL), 0);
-                by_eval(&got, e, &t, &list, fparam);
-                same(&got, &wanted, precision ? 2e-5 : 1e-12);
-                uint64_t before = cox_mem_allocations();
-                by_eval(&again, e, &t, &list, fparam);
-                assert_true(cox_mem_allocations() == before); /* none in a force evaluation */
-                assert_memory_equal(got.force, again.force, sizeof got.force);
-                cox_dp_eval_destroy(e);
-                cox_team_destroy(team);
-            }
+        build(&list, &t, m->descriptor[0].rcut);
+        const struct cox_dp_atoms atoms = {TEST_ATOMS, TEST_ATOMS, t.type};
+        hold(m, &atoms, &list, 1e-12, 2e-5, names[kind]);
         cox_neighbours_deinit(&list);
         cox_dp_model_destroy(m);
     }
+}
+
+/* Every kind of model that is read: hybrids, se_e2_r, excluded types in their three ways, frame
+ * parameters. Their atoms are two types in boxes and alone; here 24 of them. */
+static void models_of_every_kind(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"se_a.dp",
+                                        "se_a_two_sided.dp",
+                                        "se_r.dp",
+                                        "hybrid.dp",
+                                        "hybrid.pb",
+                                        "hybrid_two_cutoffs.yaml",
+                                        "se_a_exclude.pb",
+                                        "se_a_exclude.yaml",
+                                        "se_a_exclude_two_sided.yaml",
+                                        "se_a_exclude_zero.yaml",
+                                        "se_a_few_slots.pb",
+                                        "se_a_pair_exclude.yaml",
+                                        "se_r_exclude.pb",
+                                        "se_r_exclude.yaml",
+                                        "se_a_fparam.yaml"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct cox_err err = COX_ERR_INIT;
+        struct cox_dp_model *m = NULL;
+        struct cox_neighbours list;
+        struct test_atoms t;
+        char path[512];
+        snprintf(path, sizeof path, "%s%s", FOLDER, files[i]);
+        if (cox_dp_model_read(&m, path, &err))
+            fail_msg("%s", err.text);
+        test_atoms_make(&t, 40 + i);
+        build_for(&list, &t, m->n_types, cox_dp_cutoff(m));
+        const struct cox_dp_atoms atoms = {TEST_ATOMS, TEST_ATOMS, t.type};
+        hold(m, &atoms, &list, 1e-11, 1e-4, files[i]);
+        m->tables = (struct cox_dp_tables){.stride = 0.02, .nearest_A = 1.2};
+        hold(m, &atoms, &list, 1e-8, 1e-4, files[i]);
+        cox_neighbours_deinit(&list);
+        cox_dp_model_destroy(m);
+    }
+}
+
+/* A list that was built with a skin gives what one without does. */
+static void far_neighbours_count_for_nothing(void **state)
+{
+    (void)state;
+    static struct answer wanted, got;
+    struct cox_dp_model *m = test_model(true, 0);
+    struct cox_dp_eval *e = NULL;
+    struct cox_neighbours list, wide;
+    struct test_atoms t;
+    test_atoms_make(&t, 8);
+    build(&list, &t, m->descriptor[0].rcut);
+    build(&wide, &t, m->descriptor[0].rcut + 1.5);
+    assert_true(wide.total > list.total + 100);
+    const struct cox_dp_atoms atoms = {TEST_ATOMS, TEST_ATOMS, t.type};
+    assert_int_equal(cox_dp_eval_create(&e, m, COX_DP_F64, NULL, NULL), 0);
+    by_eval(&wanted, e, &atoms, &list);
+    by_eval(&got, e, &atoms, &wide);
+    same(&got, &wanted, TEST_ATOMS, TEST_ATOMS, 1e-12, "with a skin");
+    cox_dp_eval_destroy(e);
+    cox_neighbours_deinit(&list);
+    cox_neighbours_deinit(&wide);
+    cox_dp_model_destroy(m);
+}
+
+/* A periodic cell as its atoms and their images as atoms of their own: a caller's ghosts. Folded
+ * back, the forces are those of the cell. The box is smaller than the cutoff is wide, so that 27
+ * images hold all neighbours only with this shorter cutoff. */
+static void ghosts(void **state)
+{
+    (void)state;
+    static struct answer wanted, got, folded;
+    static double x[IMAGES * TEST_ATOMS][3];
+    static int type[IMAGES * TEST_ATOMS];
+    struct cox_dp_model *m = test_model(false, 0);
+    struct cox_dp_eval *e = NULL;
+    struct cox_neighbours list, all;
+    struct test_atoms t;
+    const double cutoff = m->descriptor[0].rcut;
+    test_atoms_make(&t, 9);
+    build(&list, &t, cutoff);
+    for (int s = 0; s < IMAGES; s++)
+        for (int i = 0; i < TEST_ATOMS; i++) {
+            const int by[3] = {(s + 1) % 3 - 1, (s / 3 + 1) % 3 - 1, (s / 9 + 1) % 3 - 1};
+            type[s * TEST_ATOMS + i] = t.type[i];
+            for (int k = 0; k < 3; k++)
+                x[s * TEST_ATOMS + i][k] = t.x[i][k] + by[0] * t.box.h[0][k] +
+                                           by[1] * t.box.h[1][k] + by[2] * t.box.h[2][k];
+        }
+    cox_neighbours_init(&all);
+    assert_int_equal(cox_neighbours_build(&all, IMAGES * TEST_ATOMS, (const double(*)[3])x, type, 2,
+                                          NULL, cutoff, NULL),
+                     0);
+    int64_t seen = all.start[(int64_t)TEST_ATOMS * 3]; /* the first atoms come first */
+    assert_true(seen == list.total);
+    all.n = TEST_ATOMS;
+    const struct cox_dp_atoms cell = {TEST_ATOMS, TEST_ATOMS, t.type};
+    const struct cox_dp_atoms cut = {TEST_ATOMS, IMAGES * TEST_ATOMS, type};
+    assert_int_equal(cox_dp_eval_create(&e, m, COX_DP_F64, NULL, NULL), 0);
+    by_eval(&wanted, e, &cell, &list);
+    by_eval(&got, e, &cut, &all);
+    memcpy(&folded, &got, sizeof folded);
+    for (int i = TEST_ATOMS; i < IMAGES * TEST_ATOMS; i++) {
+        for (int k = 0; k < 3; k++)
+            folded.force[i % TEST_ATOMS][k] += got.force[i][k];
+        for (int k = 0; k < 9; k++)
+            folded.atom_virial[i % TEST_ATOMS][k] += got.atom_virial[i][k];
+    }
+    same(&folded, &wanted, TEST_ATOMS, TEST_ATOMS, 1e-12, "folded");
+    cox_dp_eval_destroy(e);
+    cox_neighbours_deinit(&list);
+    cox_neighbours_deinit(&all);
+    cox_dp_model_destroy(m);
+}
+
+/* More atoms than a block or a share takes: 4³ cells give 64 times the energy, and to each image
+ * the forces of its atom, however many threads look for neighbours and evaluate. */
+static void many_atoms(void **state)
+{
+    (void)state;
+    enum { COPIES = 4, N = COPIES * COPIES * COPIES * TEST_ATOMS };
+    static struct answer small;
+    static double x[N][3], force[N][3];
+    static int type[N];
+    struct cox_dp_model *m = test_model(true, 0);
+    struct cox_neighbours list, large;
+    struct test_atoms t;
+    struct cox_box box = {.periodic = true};
+    struct cox_dp_eval *e = NULL;
+    test_atoms_make(&t, 10);
+    build(&list, &t, m->descriptor[0].rcut);
+    assert_int_equal(cox_dp_eval_create(&e, m, COX_DP_F64, NULL, NULL), 0);
+    const struct cox_dp_atoms cell = {TEST_ATOMS, TEST_ATOMS, t.type};
+    by_eval(&small, e, &cell, &list);
+    cox_dp_eval_destroy(e);
+    for (int k = 0; k < 9; k++)
+        box.h[k / 3][k % 3] = COPIES * t.box.h[k / 3][k % 3];
+    for (int i = 0; i < N; i++) {
+        const int s = i / TEST_ATOMS,
+                  by[3] = {s % COPIES, s / COPIES % COPIES, s / COPIES / COPIES};
+        type[i] = t.type[i % TEST_ATOMS];
+        for (int k = 0; k < 3; k++)
+            x[i][k] = t.x[i % TEST_ATOMS][k] + by[0] * t.box.h[0][k] + by[1] * t.box.h[1][k] +
+                      by[2] * t.box.h[2][k];
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+        struct cox_team *team = NULL;
+        assert_int_equal(cox_team_create(&team, threads, NULL), 0);
+        cox_neighbours_init(&large);
+        large.team = team;
+        assert_int_equal(cox_neighbours_build(&large, N, (const double(*)[3])x, type, 2, &box,
+                                              m->descriptor[0].rcut, NULL),
+                         0);
+        assert_true(large.total == N / TEST_ATOMS * list.total);
+        assert_int_equal(cox_dp_eval_create(&e, m, COX_DP_F64, team, NULL), 0);
+        struct cox_dp_result r = {.force = force}; /* atoms' energies are not asked for */
+        const struct cox_dp_atoms atoms = {N, N, type};
+        assert_int_equal(cox_dp_eval_compute(e, &r, &atoms, &large, NULL, NULL), 0);
+        near(r.energy, N / TEST_ATOMS * small.energy, 1e-9, "energy", "64 cells");
+        for (int i = 0; i < N; i++)
+            for (int k = 0; k < 3; k++)
+                near(force[i][k], small.force[i % TEST_ATOMS][k], 1e-11, "force", "64 cells");
+        cox_dp_eval_destroy(e);
+        cox_neighbours_deinit(&large);
+        cox_team_destroy(team);
+    }
+    cox_neighbours_deinit(&list);
+    cox_dp_model_destroy(m);
+}
+
+/* Atoms may come and go: memory grows once. */
+static void memory_stays_flat(void **state)
+{
+    (void)state;
+    static struct answer got;
+    struct cox_dp_model *m = test_model(true, 0);
+    struct cox_dp_eval *e = NULL;
+    struct cox_neighbours list;
+    struct test_atoms t;
+    uint64_t allocations = 0, bytes = 0;
+    test_atoms_make(&t, 12);
+    cox_neighbours_init(&list);
+    assert_int_equal(cox_dp_eval_create(&e, m, COX_DP_F64, NULL, NULL), 0);
+    for (int step = 0; step < 300; step++) {
+        const int n = step % 3 ? TEST_ATOMS - step % 5 : TEST_ATOMS;
+        const struct cox_dp_atoms atoms = {n, n, t.type};
+        t.x[step % TEST_ATOMS][step % 3] += step % 2 ? 0.01 : -0.01;
+        assert_int_equal(cox_neighbours_build(&list, n, (const double(*)[3])t.x, t.type, 2, &t.box,
+                                              m->descriptor[0].rcut, NULL),
+                         0);
+        by_eval(&got, e, &atoms, &list);
+        if (step == 20) {
+            allocations = cox_mem_allocations();
+            bytes = cox_mem_in_use();
+        }
+    }
+    assert_true(cox_mem_allocations() == allocations);
+    assert_true(cox_mem_in_use() == bytes);
+    cox_dp_eval_destroy(e);
+    cox_neighbours_deinit(&list);
+    cox_dp_model_destroy(m);
+}
+
+/* Whichever allocation fails, it is said and nothing is lost. */
+static void out_of_memory(void **state)
+{
+    (void)state;
+    static struct answer got;
+    struct cox_dp_model *m = test_model(false, 0);
+    struct cox_neighbours list;
+    struct test_atoms t;
+    bool done = false;
+    test_atoms_make(&t, 13);
+    build(&list, &t, m->descriptor[0].rcut);
+    m->tables = (struct cox_dp_tables){.stride = 0.1, .nearest_A = 1};
+    const struct cox_dp_atoms atoms = {TEST_ATOMS, TEST_ATOMS, t.type};
+    for (uint64_t at = 1; !done; at++) {
+        struct cox_err err = COX_ERR_INIT;
+        struct cox_dp_eval *e = NULL;
+        struct cox_dp_result r = {.force = got.force, .atom_virial = got.atom_virial};
+        const uint64_t before = cox_mem_in_use();
+        cox_mem_fail_at(at);
+        int rc = cox_dp_eval_create(&e, m, COX_DP_F64, NULL, &err);
+        if (!rc)
+            rc = cox_dp_eval_compute(e, &r, &atoms, &list, NULL, &err);
+        cox_mem_fail_at(0);
+        done = rc == COX_OK;
+        assert_true(done || (rc == COX_ENOMEM && err.text[0]));
+        cox_dp_eval_destroy(e);
+        assert_true(cox_mem_in_use() == before);
+        assert_true(at < 5000);
+    }
+    cox_neighbours_deinit(&list);
+    cox_dp_model_destroy(m);
 }
 
 /* Against libm: double within 4 units in the last place, float within 4. */
@@ -138,6 +408,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tanh_is_exact_enough),
         cmocka_unit_test(it_agrees_with_the_reference),
+        cmocka_unit_test(models_of_every_kind),
+        cmocka_unit_test(far_neighbours_count_for_nothing),
+        cmocka_unit_test(ghosts),
+        cmocka_unit_test(many_atoms),
+        cmocka_unit_test(memory_stays_flat),
+        cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
