@@ -279,6 +279,7 @@ static int fill(struct cox_dyn_potential *p, const struct cox_dp_model *model, c
     p->moved = cox_alloc(n, sizeof *p->moved);
     /* waking threads costs more than a few atoms */
     p->shares = o->team && p->n >= SHARE_FROM ? cox_team_threads(o->team) : 1;
+    p->wide.team = p->shares > 1 ? o->team : NULL;
     p->found = cox_alloc((size_t)p->shares, sizeof *p->found);
     p->fparam = cox_alloc((size_t)model->n_fparam + 1, sizeof *p->fparam);
     if (!p->type || !p->atom_energy || !p->x0 || !p->moved || !p->found || !p->fparam)

@@ -235,7 +235,8 @@ static void test_atoms_on_top_of_each_other(void **state)
     struct cox_dyn_state *s = cox_dynamics_state(b.d);
     memcpy(s->x[5], s->x[4], sizeof s->x[5]);
     assert_int_equal(cox_dynamics_start(b.d, &err), COX_EINVAL);
-    assert_non_null(strstr(err.text, "step 0: atoms 4 and 5"));
+    if (!strstr(err.text, "step 0: atoms 4 and 5") && !strstr(err.text, "step 0: atoms 5 and 4"))
+        fail_msg("%s", err.text);
     stop(&b);
 }
 
