@@ -8,7 +8,7 @@ set -eu
 build="build-essential cmake ninja-build pkg-config libhdf5-dev libyaml-dev
 libjansson-dev libsqlite3-dev libzmq3-dev libmsgpack-dev hdf5-filter-plugin-blosc-serial"
 test="libcmocka-dev python3 python3-h5py python3-numpy python3-sklearn python3-torch
-python3-mdanalysis python3-zmq python3-msgpack python3-yaml python3-simtk gromacs libopenmm-dev libopenmm-plugins clang-format clang-tidy
+python3-mdanalysis python3-zmq python3-msgpack python3-yaml python3-ase python3-simtk gromacs libopenmm-dev libopenmm-plugins clang-format clang-tidy
 lammps libkim-api-dev openmpi-bin
 slurmctld slurmd slurm-client munge iproute2 strace faketime"
 
