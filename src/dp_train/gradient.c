@@ -12,6 +12,8 @@
 /* What the last terms of the series may be, of the largest: rounding of the tables. */
 #define TOLERANCE_F64 2e-14
 #define TOLERANCE_F32 1e-7
+/* Pieces in which the parameters are rounded. */
+#define ROUNDINGS 16
 
 static int no_memory(struct cox_err *err)
 {
@@ -63,9 +65,28 @@ static int flatten(struct cox_dp_gradient *g, const struct cox_dp_model *m)
             g->empty[t][c] = -g->q->davg[t][c] / g->q->dstd[t][c];
     }
     g->n_parameters = at;
+    g->square = g->q->axis * g->q->axis; /* D_pq = D_qp for p, q < axis */
+    for (int t = 0; t < m->n_types; t++)
+        if (m->fit[t].layer[0].skip != COX_DP_SKIP_NONE)
+            g->square = 0;
+    g->folded = g->square ? g->q->axis * (g->q->axis + 1) / 2 : 0;
     g->d = cox_dp_width(m) + m->n_fparam;
     g->stride = (g->q->m1 + g->k->lanes - 1) / g->k->lanes * g->k->lanes;
     return COX_OK;
+}
+
+static void layer_pieces(struct cox_dp_gradient *g, int type, int layer)
+{
+    const int first = layer ? 0 : g->folded;
+    const int rows = g->fit[type].layer[layer].in - (layer ? 0 : g->square) + first;
+    struct cox_dp_piece piece = {.net = -1, .type = type, .layer = layer, .rows = first};
+    if (first)
+        g->piece[g->n_pieces++] = piece;
+    for (int row = first; row < rows; row += PIECE) {
+        piece.row = row;
+        piece.rows = rows - row < PIECE ? rows - row : PIECE;
+        g->piece[g->n_pieces++] = piece;
+    }
 }
 
 /* The pieces of the last phase, the longest first. */
@@ -75,7 +96,7 @@ static int pieces(struct cox_dp_gradient *g)
     for (int t = 0; t < g->model.n_types; t++) {
         n++;
         for (int k = 0; k < g->fit[t].n; k++)
-            n += (g->fit[t].layer[k].in + PIECE - 1) / PIECE;
+            n += (g->fit[t].layer[k].in + PIECE - 1) / PIECE + 1;
     }
     g->piece = cox_arena_alloc(g->arena, (size_t)n, sizeof *g->piece);
     if (!g->piece)
@@ -84,13 +105,7 @@ static int pieces(struct cox_dp_gradient *g)
         g->piece[g->n_pieces++] = (struct cox_dp_piece){.net = i, .type = -1};
     for (int t = 0; t < g->model.n_types; t++) {
         for (int k = 0; k < g->fit[t].n; k++)
-            for (int row = 0, in = g->fit[t].layer[k].in; row < in; row += PIECE)
-                g->piece[g->n_pieces++] =
-                    (struct cox_dp_piece){.net = -1,
-                                          .type = t,
-                                          .layer = k,
-                                          .row = row,
-                                          .rows = in - row < PIECE ? in - row : PIECE};
+            layer_pieces(g, t, k);
         g->piece[g->n_pieces++] = (struct cox_dp_piece){.net = -1, .type = t, .layer = -1};
     }
     return COX_OK;
@@ -133,10 +148,12 @@ static int make(struct cox_dp_gradient *g, const struct cox_dp_model *m)
     if (flatten(g, m) || pieces(g) || make_cells(g))
         return COX_ENOMEM;
     g->by_bias = cox_arena_alloc(g->arena, groups * (size_t)m->n_types * 2 * (size_t)g->biases, 8);
-    g->status = cox_arena_alloc(g->arena, groups, sizeof *g->status);
     g->overflow = cox_arena_alloc(g->arena, groups, sizeof *g->overflow);
     g->room = cox_arena_alloc(g->arena, (size_t)g->threads, sizeof *g->room);
-    if (!g->by_bias || !g->status || !g->overflow || !g->room)
+    const size_t fold = (size_t)m->n_types * (size_t)g->folded;
+    g->fold = cox_alloc(fold, (size_t)g->widest * g->size);
+    g->fold_gradient = cox_alloc(fold, (size_t)g->widest * g->size);
+    if (!g->by_bias || !g->overflow || !g->room || !g->fold || !g->fold_gradient)
         return COX_ENOMEM;
     if (g->precision == COX_DP_F32) {
         g->rounded = cox_alloc((size_t)g->n_parameters, g->size);
@@ -175,6 +192,8 @@ void cox_dp_gradient_destroy(struct cox_dp_gradient *g)
         return;
     cox_dp_gradient_free_rooms(g);
     cox_dp_cells_destroy(g->cells);
+    cox_free(g->fold);
+    cox_free(g->fold_gradient);
     cox_free(g->rounded);
     cox_free(g->rounded_gradient);
     cox_arena_destroy(g->arena);
@@ -224,10 +243,30 @@ static void gather(struct cox_dp_gradient *g, int at, int type, struct cox_dp_ro
     }
 }
 
+/* A piece of the weights in this precision. */
+static void number(struct cox_dp_gradient *g, int item)
+{
+    const int types = g->model.n_types;
+    if (item < types && g->precision == COX_DP_F32)
+        cox_dp_fold_f32(g, item);
+    else if (item < types)
+        cox_dp_fold_f64(g, item);
+    if (item < types)
+        return;
+    const ptrdiff_t all = g->n_parameters - g->fit_first;
+    const ptrdiff_t first = g->fit_first + all * (item - types) / ROUNDINGS;
+    const ptrdiff_t end = g->fit_first + all * (item - types + 1) / ROUNDINGS;
+    g->k->from_double((size_t)(end - first), g->parameters + first, (float *)g->rounded + first);
+}
+
 static void gathering(void *user, int group, int thread)
 {
     struct cox_dp_gradient *g = user;
     int first, end;
+    if (group >= g->n_groups) {
+        number(g, group - g->n_groups);
+        return;
+    }
     g->overflow[group] = 0;
     blocks_of(g, group, &first, &end);
     for (int i = first; i < end; i++)
@@ -417,12 +456,9 @@ int cox_dp_gradient_compute(struct cox_dp_gradient *g, double *gradient,
         return rc;
     g->gradient = gradient;
     g->parameters = parameters;
-    g->numbers = parameters;
-    if (g->rounded) {
-        g->k->from_double((size_t)g->n_parameters, parameters, g->rounded);
-        g->numbers = g->rounded;
-    }
-    cox_team_run(g->team, g->n_groups, gathering, g);
+    g->numbers = g->rounded ? g->rounded : (const void *)parameters;
+    cox_team_run(g->team, g->n_groups + g->model.n_types + (g->rounded ? ROUNDINGS : 0), gathering,
+                 g);
     rc = mark(g, err);
     if (rc)
         return rc;

@@ -73,12 +73,50 @@ static void surroundings_back(const struct cox_dp_surroundings *e, int n, const 
 
 #define ORDER COX_DP_ORDER
 
+/* name(x): the square of vectors x becomes its transpose. */
+#define DEFINE_TURN(name, VEC_, IVEC_, WIDTH_)                                        \
+    COX_VINLINE void name(VEC_ x[WIDTH_])                                             \
+    {                                                                                 \
+        _Pragma("GCC unroll 4") for (int s = 1; s < (WIDTH_); s *= 2)                 \
+        {                                                                             \
+            IVEC_ low, high;                                                          \
+            _Pragma("GCC unroll 16") for (int l = 0; l < (WIDTH_); l++)               \
+            {                                                                         \
+                low[l] = l & s ? (WIDTH_) + l - s : l;                                \
+                high[l] = l & s ? (WIDTH_) + l : l + s;                               \
+            }                                                                         \
+            _Pragma("GCC unroll 16") for (int i = 0; i < (WIDTH_); i++) if (!(i & s)) \
+            {                                                                         \
+                const VEC_ a = x[i], b = x[i + s];                                    \
+                x[i] = __builtin_shuffle(a, b, low);                                  \
+                x[i + s] = __builtin_shuffle(a, b, high);                             \
+            }                                                                         \
+        }                                                                             \
+    }
+DEFINE_TURN(turn_vf, vf, vi, COX_LANES)
+DEFINE_TURN(turn_vd, vd, vl, COX_DLANES)
+
+/* A vector of doubles as numbers of either kind. */
+typedef float halves __attribute__((vector_size(4 * COX_DLANES)));
+
+COX_VINLINE void lay_f64(double *to, vd x)
+{
+    vd_store_any(to, x);
+}
+
+COX_VINLINE void lay_f32(float *to, vd x)
+{
+    const halves h = __builtin_convertvector(x, halves);
+    memcpy(to, &h, sizeof h);
+}
+
 #define REAL float
 #define VEC vf
 #define WIDTH COX_LANES
 #define LOAD load
 #define STORE store
 #define SET1 vf_set1
+#define TURN turn_vf
 #define TANH(n, x, y) cox_dp_kernels_f32()->tanh(n, x, y)
 #define OF(name) name##_f32
 #include "dp_train/gradient.inc"
@@ -89,6 +127,7 @@ static void surroundings_back(const struct cox_dp_surroundings *e, int n, const 
 #undef LOAD
 #undef STORE
 #undef SET1
+#undef TURN
 #undef TANH
 #undef OF
 
@@ -98,19 +137,20 @@ static void surroundings_back(const struct cox_dp_surroundings *e, int n, const 
 #define LOAD vd_load_any
 #define STORE vd_store_any
 #define SET1 vd_set1
+#define TURN turn_vd
 #define TANH(n, x, y) cox_dp_kernels_f64()->tanh(n, x, y)
 #define OF(name) name##_f64
 #include "dp_train/gradient.inc"
 #include "dp_train/gradient_series.inc"
 
-#define TABLE(suffix, width)                                                                 \
-    {                                                                                        \
-        COX_ISA_TEXT, width, forwards##suffix, tangent##suffix, back_tangent##suffix,        \
-            back##suffix, skip_back##suffix, descriptor##suffix, descriptor_tangent##suffix, \
-            descriptor_back##suffix, put##suffix, take##suffix, surroundings,                \
-            surroundings_tangent, surroundings_back, chebyshev##suffix, spread##suffix,      \
-            spread_tangent##suffix, contract##suffix, expand##suffix, collect##suffix,       \
-            deposit##suffix, from_double##suffix, to_double##suffix                          \
+#define TABLE(suffix, width)                                                                \
+    {                                                                                       \
+        COX_ISA_TEXT, width, forwards##suffix, tangent##suffix, back_tangent##suffix,       \
+            back##suffix, turn##suffix, skip_back##suffix, descriptor##suffix,              \
+            descriptor_tangent##suffix, descriptor_back##suffix, put##suffix, take##suffix, \
+            surroundings, surroundings_tangent, surroundings_back, chebyshev##suffix,       \
+            spread##suffix, spread_tangent##suffix, contract##suffix, expand##suffix,       \
+            collect##suffix, deposit##suffix, from_double##suffix, to_double##suffix        \
     }
 extern const struct cox_dp_gradient_kernels COX_ISA_SYMBOL(cox_dp_gradient_kernels_f32);
 extern const struct cox_dp_gradient_kernels COX_ISA_SYMBOL(cox_dp_gradient_kernels_f64);

@@ -23,7 +23,8 @@ struct cox_dp_activation {
 };
 
 struct cox_dp_shape {
-    int m1, axis, n; /* columns */
+    int m1, axis, n; /* columns, an even number of vectors */
+    bool folded;     /* of D_pq and D_qp, p < q < axis, only the first is there */
     ptrdiff_t wide;  /* row length of D */
     ptrdiff_t outer; /* of ∂/∂D */
 };
@@ -56,6 +57,8 @@ struct cox_dp_gradient_kernels {
      * zd, yt, zt NULL: there are no tangents. */
     void (*back)(const struct cox_dp_activation *a, const void *h, const void *zd, const void *yt,
                  const void *zt, const void *yv, void *zv, double *gb, double *gi);
+    /* to[n][to_row] = the transpose of from[rows][from_row]; `to` is written in whole vectors. */
+    void (*turn)(int rows, int n, const void *from, ptrdiff_t from_row, void *to, ptrdiff_t to_row);
     /* x += what skip carries back from y. */
     void (*skip_back)(const struct cox_dp_activation *a, const void *y, void *x);
 

@@ -48,16 +48,17 @@ struct cox_dp_side {
     int columns, capacity;
     ptrdiff_t wide, narrow;
     void *x[COX_DP_MAX_LAYERS + 1], *z[COX_DP_MAX_LAYERS];
+    void *turned[COX_DP_MAX_LAYERS]; /* [2 · columns][units] z transposed */
     void *h[COX_DP_MAX_LAYERS], *zd[COX_DP_MAX_LAYERS], *yt[COX_DP_MAX_LAYERS];
     void *dt; /* ∂E/∂D */
 };
 
 /* A piece of the last phase. */
 struct cox_dp_piece {
-    int net;   /* an embedding net, or */
-    int type;  /* of a fitting net, −1, */
-    int layer; /* −1: its biases; */
-    int row, rows;
+    int net;       /* an embedding net, or */
+    int type;      /* of a fitting net, −1, */
+    int layer;     /* −1: its biases; */
+    int row, rows; /* of x */
 };
 
 struct cox_dp_gradient {
@@ -73,7 +74,9 @@ struct cox_dp_gradient {
     struct cox_dp_flat_net *embed, *fit;
     ptrdiff_t n_parameters, fit_first;
     int d, stride, widest, biases; /* inputs of a fitting net; rows of G; of any layer; of a net */
-    double (*empty)[4];            /* [type] R̃ of an empty slot */
+    int square, folded; /* so many first inputs come in equal pairs, and are so many numbers; 0 */
+    void *fold, *fold_gradient; /* [type][folded][widest] weights of these, and their gradient */
+    double (*empty)[4];         /* [type] R̃ of an empty slot */
     struct cox_dp_cells *cells;
     int n_pieces;
     struct cox_dp_piece *piece;
@@ -106,7 +109,6 @@ struct cox_dp_gradient {
     double *energy, (*own)[3], (*virial)[9]; /* [site] */
     double (*force)[3], (*direction)[3];     /* [atom of all frames] */
     double *share, (*strain)[9];             /* [frame] p and η */
-    int *status;                             /* [group] */
     long long *overflow;                     /* [group] */
 };
 
@@ -122,6 +124,10 @@ void cox_dp_block_back_f64(struct cox_dp_gradient *g, const struct cox_dp_gradie
 /* A piece of the gradient by a fitting net's weights. */
 void cox_dp_weights_f32(struct cox_dp_gradient *g, const struct cox_dp_piece *piece);
 void cox_dp_weights_f64(struct cox_dp_gradient *g, const struct cox_dp_piece *piece);
+
+/* The weights of inputs that are the same number are added up. */
+void cox_dp_fold_f32(struct cox_dp_gradient *g, int type);
+void cox_dp_fold_f64(struct cox_dp_gradient *g, int type);
 
 /* Cuts the frames into blocks and makes room. */
 int cox_dp_gradient_reserve(struct cox_dp_gradient *g, const struct cox_dp_frame *frames, int n,

@@ -145,9 +145,13 @@ static int reserve_side(struct cox_dp_gradient *g, int type)
         const size_t in = (size_t)net->layer[k].in, out = (size_t)net->layer[k].out;
         const size_t wide = (size_t)s->wide, narrow = (size_t)s->narrow;
         const struct part parts[] = {
-            {&s->x[k], in * wide, g->size},     {&s->x[k + 1], out * wide, g->size},
-            {&s->z[k], out * wide, g->size},    {&s->h[k], out * narrow, g->size},
-            {&s->zd[k], out * narrow, g->size}, {&s->yt[k], out * narrow, g->size},
+            {&s->x[k], in * wide, g->size},
+            {&s->x[k + 1], out * wide, g->size},
+            {&s->z[k], out * wide, g->size},
+            {&s->h[k], out * narrow, g->size},
+            {&s->turned[k], 2 * (size_t)s->columns * (out + (size_t)g->k->lanes), g->size},
+            {&s->zd[k], out * narrow, g->size},
+            {&s->yt[k], out * narrow, g->size},
         };
         if (renew(parts + (k ? 1 : 0), sizeof parts / sizeof parts[0] - (k ? 1 : 0)))
             return COX_ENOMEM;
@@ -201,7 +205,7 @@ void cox_dp_gradient_free_rooms(struct cox_dp_gradient *g)
     for (int t = 0; g->side && t < g->model.n_types; t++) {
         struct cox_dp_side *s = &g->side[t];
         for (int k = 0; k < COX_DP_MAX_LAYERS; k++) {
-            void *own[] = {s->x[k], s->z[k], s->h[k], s->zd[k], s->yt[k]};
+            void *own[] = {s->x[k], s->z[k], s->turned[k], s->h[k], s->zd[k], s->yt[k]};
             for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
                 cox_free(own[i]);
         }
