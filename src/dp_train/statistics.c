@@ -237,13 +237,16 @@ static int differences(double *out, int index, const struct cox_dp_input *input,
     const struct cox_dp_data *d = s->data;
     int64_t want = (int64_t)input->model.data_stat_nbatch * s->batch;
     int64_t n = want < d->n ? want : d->n;
-    int rc = COX_OK;
+    double *atom_energy = cox_alloc((size_t)d->n_atoms, sizeof *atom_energy);
+    double(*force)[3] = cox_alloc((size_t)d->n_atoms, sizeof *force);
+    int rc = atom_energy && force ? COX_OK
+                                  : cox_err_set(err, COX_ENOMEM, "out of memory for the energies");
     for (int64_t f = 0; f < d->n; f++)
         out[f] = NAN;
     for (int64_t k = 0; !rc && k < n; k++) {
         int64_t f = k * d->n / n;
         const struct cox_neighbours *list;
-        struct cox_dp_result result = {0};
+        struct cox_dp_result result = {.atom_energy = atom_energy, .force = force};
         struct cox_dp_atoms atoms = {0};
         atoms.type = cox_dp_data_types(d, f, &atoms.n);
         atoms.n_all = atoms.n;
@@ -254,6 +257,8 @@ static int differences(double *out, int index, const struct cox_dp_input *input,
         if (!rc)
             out[f] = d->energy[f] - result.energy;
     }
+    cox_free(force);
+    cox_free(atom_energy);
     return rc;
 }
 

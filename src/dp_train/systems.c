@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dp_train/systems.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -82,30 +81,44 @@ static double batches(const struct cox_dp_system *x)
     return (double)((x->data->n + x->batch - 1) / x->batch);
 }
 
-/* "prob_sys_size;0:3:0.4;3:9:0.6": the systems 0 … 2 are drawn with 0.4, by their size. */
+/* One block, "0:3:0.4": the systems 0 … 2 are drawn with 0.4, by their size. */
+static int block(struct cox_dp_systems *s, const char *text, size_t length, struct cox_err *err)
+{
+    char field[3][40] = {"", "", ""};
+    long long from = 0;
+    long long to = 0;
+    double share = 0;
+    double sum = 0;
+    size_t n = 0;
+    int k = 0;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] == ':' && k < 2) {
+            k++;
+            n = 0;
+        } else if (n + 1 < sizeof field[0]) {
+            field[k][n++] = text[i];
+        }
+    if (k != 2 || cox_parse_int(field[0], &from) || cox_parse_int(field[1], &to) ||
+        cox_parse_double(field[2], &share) || from < 0 || to > s->n || from >= to || !(share >= 0))
+        return cox_err_set(err, COX_EINVAL,
+                           "'auto_prob': '%.*s' must be FIRST:END:SHARE with systems 0 to %d",
+                           length < 60 ? (int)length : 60, text, s->n);
+    for (long long i = from; i < to; i++)
+        sum += batches(&s->system[i]);
+    for (long long i = from; i < to; i++)
+        s->system[i].share += share * batches(&s->system[i]) / sum;
+    return COX_OK;
+}
+
+/* "prob_sys_size;0:3:0.4;3:9:0.6" */
 static int blocks(struct cox_dp_systems *s, const char *text, struct cox_err *err)
 {
-    const char *at = strchr(text, ';');
+    int rc = COX_OK;
     for (int i = 0; i < s->n; i++)
         s->system[i].share = 0;
-    while (at) {
-        int from;
-        int to;
-        int used = 0;
-        double share;
-        double sum = 0;
-        if (sscanf(at + 1, "%d:%d:%lf%n", &from, &to, &share, &used) != 3 || from < 0 ||
-            to > s->n || from >= to || !(share >= 0) || (at[1 + used] && at[1 + used] != ';'))
-            return cox_err_set(err, COX_EINVAL,
-                               "'auto_prob': '%.60s' must be FIRST:END:SHARE with systems 0 to %d",
-                               at + 1, s->n);
-        for (int i = from; i < to; i++)
-            sum += batches(&s->system[i]);
-        for (int i = from; i < to; i++)
-            s->system[i].share += share * batches(&s->system[i]) / sum;
-        at = at[1 + used] ? at + 1 + used : NULL;
-    }
-    return COX_OK;
+    for (const char *at = strchr(text, ';'); !rc && at; at = strchr(at + 1, ';'))
+        rc = block(s, at + 1, strcspn(at + 1, ";"), err);
+    return rc;
 }
 
 static int shares(struct cox_dp_systems *s, const struct cox_dp_input_data *input,
