@@ -40,7 +40,8 @@ static int append(struct cox_traj *t, int n)
     int64_t step[FRAMES] = {0};
     double time_ps[FRAMES] = {0};
     const void *const cells[2] = {segment, value};
-    const struct cox_traj_block block = {n, step, time_ps, &x[0][0][0], NULL, cells};
+    const struct cox_traj_block block = {
+        .n = n, .step = step, .time_ps = time_ps, .position_nm = &x[0][0][0], .column = cells};
     return cox_traj_append(t, &block, NULL);
 }
 
