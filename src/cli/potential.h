@@ -10,7 +10,11 @@
     X(compress, "compress", "embedding nets from tables: the same forces in half the time") \
     X(kim_install, "kim-install", "a model for LAMMPS: pair_style kim")                     \
     X(run, "run", "molecular dynamics with a potential, in a box or without")               \
-    X(rdf, "rdf", "radial distribution functions of trajectories")
+    X(rdf, "rdf", "radial distribution functions of trajectories")                          \
+    X(test, "test", "errors of a potential on labelled data")                               \
+    X(model_devi, "model-devi", "how far several potentials are apart")                     \
+    X(neighbor_stat, "neighbor-stat", "numbers of neighbours and distances in data")        \
+    X(show, "show", "what is in a model")
 
 #define X(name, text, summary) int cox_potential_##name(int argc, char **argv);
 COX_POTENTIAL_COMMANDS(X)

@@ -78,25 +78,16 @@ static int refuse_torch(const char *path, struct cox_err *err)
     return refuse(path, "a model of PyTorch", err);
 }
 
-int cox_dp_model_read(struct cox_dp_model **out, const char *path, struct cox_err *err)
+static int read_kind(struct cox_dp_model **out, const char *path, enum kind kind,
+                     struct cox_err *err)
 {
-    char head[HEAD];
-    size_t n = 0;
-    *out = NULL;
-    if (cox_file_is_directory(path))
-        return refuse_folder(path, err);
-    int rc = read_head(head, &n, path, err);
-    if (rc)
-        return rc;
-    switch (kind_of(head, n)) {
+    switch (kind) {
     case HDF5:
-        return cox_dp_read_tree(out, path, true, err);
     case YAML:
-        return cox_dp_read_tree(out, path, false, err);
+        return cox_dp_read_tree(out, path, kind == HDF5, err);
     case GRAPH:
-        return cox_dp_read_graph(out, path, false, err);
     case GRAPH_TEXT:
-        return cox_dp_read_graph(out, path, true, err);
+        return cox_dp_read_graph(out, path, kind == GRAPH_TEXT, err);
     case ZIP:
     case PICKLE:
         return refuse_torch(path, err);
@@ -108,4 +99,25 @@ int cox_dp_model_read(struct cox_dp_model **out, const char *path, struct cox_er
                            "TensorFlow (.pb, .pbtxt)",
                            path);
     }
+}
+
+int cox_dp_model_read(struct cox_dp_model **out, const char *path, struct cox_err *err)
+{
+    static const char *const formats[] = {[HDF5] = "HDF5 (.dp)",
+                                          [YAML] = "YAML (.yaml)",
+                                          [GRAPH] = "TensorFlow graph (.pb)",
+                                          [GRAPH_TEXT] = "TensorFlow graph as text (.pbtxt)"};
+    char head[HEAD];
+    size_t n = 0;
+    *out = NULL;
+    if (cox_file_is_directory(path))
+        return refuse_folder(path, err);
+    int rc = read_head(head, &n, path, err);
+    if (rc)
+        return rc;
+    enum kind kind = kind_of(head, n);
+    rc = read_kind(out, path, kind, err);
+    if (!rc)
+        (*out)->file_format = formats[kind];
+    return rc;
 }

@@ -207,6 +207,8 @@ static int read_one_descriptor(struct cox_dp_tree *t, const struct cox_yaml_node
                       ? cox_dp_tree_truth(node, "type_one_side")
                       : q->kind == COX_DP_SE_R;
     q->trained_f32 = is_single(node);
+    if (!cox_dp_tree_null(cox_dp_tree_child(node, "compress")))
+        t->model->foreign_tables = true;
     int rc = read_sel(t, node, q);
     if (!rc)
         rc = read_pairs(t, cox_dp_tree_child(node, "exclude_types"), q, COX_DP_EXCLUDE_NEIGHBOURS);
@@ -412,6 +414,20 @@ static int read_tables(struct cox_dp_tree *t)
     return COX_OK;
 }
 
+static int read_origin(struct cox_dp_tree *t)
+{
+    char text[160];
+    const char *software = cox_dp_tree_text(t->root, "software", NULL);
+    const char *backend = cox_dp_tree_text(t->root, "backend", NULL);
+    if (!software)
+        return COX_OK;
+    snprintf(text, sizeof text, "%.60s %.40s%s%.40s", software,
+             cox_dp_tree_text(t->root, "version", ""), backend ? ", backend " : "",
+             backend ? backend : "");
+    t->model->origin = cox_arena_strdup(t->model->arena, text);
+    return t->model->origin ? COX_OK : no_memory(t);
+}
+
 static int read_model(struct cox_dp_tree *t)
 {
     const struct cox_yaml_node *model = cox_dp_tree_child(t->root, "model");
@@ -437,6 +453,8 @@ static int read_model(struct cox_dp_tree *t)
     t->model->min_distance = nearest > 0 ? nearest : 0;
     if (!rc)
         rc = read_tables(t);
+    if (!rc)
+        rc = read_origin(t);
     if (!rc && (rc = cox_dp_model_check(t->model, t->err)))
         return cox_err_wrap(t->err, rc, "'%s'", t->path);
     return rc ? rc : read_vacuum(t, cox_dp_tree_child(model, "fitting"));

@@ -422,6 +422,14 @@ static int read_training(struct cox_graph *g)
     const char *text;
     size_t length;
     int rc = COX_OK;
+    if (cox_graph_text(g, "model_attr/model_version", &text, &length)) {
+        char origin[80];
+        snprintf(origin, sizeof origin, "deepmd-kit, model version %.*s",
+                 length < 20 ? (int)length : 20, text);
+        m->origin = cox_arena_strdup(m->arena, origin);
+        if (!m->origin)
+            return no_memory(g);
+    }
     if (cox_graph_find(g, "train_attr/min_nbor_dist"))
         rc = cox_graph_scalar(g, "train_attr/min_nbor_dist", &m->min_distance);
     if (!rc && !(m->min_distance > 0 && m->min_distance < 100))

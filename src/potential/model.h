@@ -99,9 +99,14 @@ struct cox_dp_model {
     double *fparam_default; /* [n_fparam], for frames without; NULL: there must be some */
     bool fit_trained_f32;   /* the fitting nets were trained in single precision */
 
-    double min_distance;   /* smallest in the training data, 0: unknown; for tabulation */
+    double min_distance; /* smallest in the training data, 0: unknown; for tabulation */
     struct cox_dp_tables tables;
     char *training_script; /* input.json it was trained with, NULL: unknown */
+
+    /* of the file it was read from */
+    const char *file_format; /* "HDF5 (.dp)"…; NULL: from no file */
+    char *origin;            /* the program that wrote it, NULL: unknown */
+    bool foreign_tables; /* the file has tables of DeePMD-kit beside the nets; they are not used */
 };
 
 /* Of all descriptors the largest cutoff: what the list of neighbours is built with. */
