@@ -199,10 +199,11 @@ static int install(struct install *in, const char *source, const char *collectio
     int rc = check(in, err);
     if (!rc)
         rc = cox_dp_model_read(&in->model, source, err);
-    if (!rc && in->model->n_fparam)
+    if (!rc && in->model->n_fparam && !in->model->fparam_default)
         rc = cox_err_set(err, COX_EUNSUPPORTED,
-                         "%s: it needs %d frame parameters, which simulators do not have", source,
-                         in->model->n_fparam);
+                         "%s: it needs %d frame parameters, which simulators do not have, and "
+                         "names no defaults",
+                         source, in->model->n_fparam);
     if (!rc)
         rc = find_objects(in, err);
     if (!rc)

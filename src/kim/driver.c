@@ -21,6 +21,9 @@ struct driver {
     double (*force)[3];  /* [capacity] */
     double *atom_energy; /* [capacity] */
     int capacity;
+    double (*atom_virial)[9]; /* [virial_capacity], once somebody asked for it */
+    int virial_capacity;
+    double *fparam;        /* the model's defaults, NULL: it has none */
     double influence;      /* the cutoff in the simulator's unit of length */
     int none_of_ghosts;    /* 1: neighbours of ghosts are not asked for */
     double energy, length; /* the simulator's units in eV and Å */
@@ -49,6 +52,8 @@ static void destroy(struct driver *d)
     cox_kim_gather_deinit(&d->gather);
     cox_free(d->force);
     cox_free(d->atom_energy);
+    cox_free(d->atom_virial);
+    cox_free(d->fparam);
     cox_free(d);
 }
 
@@ -58,7 +63,7 @@ static void destroy(struct driver *d)
 struct arguments {
     const int *n, *species, *contributing;
     const double (*x)[3];
-    double *energy, (*force)[3], *particle_energy, *virial;
+    double *energy, (*force)[3], *particle_energy, *virial, (*particle_virial)[6];
 };
 
 static int integers(const KIM_ModelComputeArguments *from, KIM_ComputeArgumentName name,
@@ -79,7 +84,7 @@ static int doubles(const KIM_ModelComputeArguments *from, KIM_ComputeArgumentNam
 static int get_arguments(struct arguments *a, const KIM_ModelComputeArguments *from,
                          struct cox_err *err)
 {
-    double *x = NULL, *force = NULL;
+    double *x = NULL, *force = NULL, *particle_virial = NULL;
     if (integers(from, KIM_COMPUTE_ARGUMENT_NAME_numberOfParticles, &a->n) ||
         integers(from, KIM_COMPUTE_ARGUMENT_NAME_particleSpeciesCodes, &a->species) ||
         integers(from, KIM_COMPUTE_ARGUMENT_NAME_particleContributing, &a->contributing) ||
@@ -87,10 +92,12 @@ static int get_arguments(struct arguments *a, const KIM_ModelComputeArguments *f
         doubles(from, KIM_COMPUTE_ARGUMENT_NAME_partialEnergy, &a->energy) ||
         doubles(from, KIM_COMPUTE_ARGUMENT_NAME_partialForces, &force) ||
         doubles(from, KIM_COMPUTE_ARGUMENT_NAME_partialParticleEnergy, &a->particle_energy) ||
-        doubles(from, KIM_COMPUTE_ARGUMENT_NAME_partialVirial, &a->virial))
+        doubles(from, KIM_COMPUTE_ARGUMENT_NAME_partialVirial, &a->virial) ||
+        doubles(from, KIM_COMPUTE_ARGUMENT_NAME_partialParticleVirial, &particle_virial))
         return cox_err_set(err, COX_EEXTERNAL, "KIM gives no pointers to the arguments");
     a->x = (const double(*)[3])x;
     a->force = (double(*)[3])force;
+    a->particle_virial = (double(*)[6])particle_virial;
     return COX_OK;
 }
 
@@ -110,11 +117,32 @@ static int reserve(struct driver *d, int n)
     return COX_OK;
 }
 
-/* Into the simulator's order and units. KIM's virial is ∂E/∂strain: xx yy zz yz xz xy. */
+static int reserve_virials(struct driver *d, int n)
+{
+    if (n <= d->virial_capacity)
+        return COX_OK;
+    d->virial_capacity = 0;
+    cox_free(d->atom_virial);
+    size_t more = (size_t)n + (size_t)n / 10 + 16;
+    d->atom_virial = cox_alloc(more, sizeof *d->atom_virial);
+    if (!d->atom_virial)
+        return COX_ENOMEM;
+    d->virial_capacity = (int)more;
+    return COX_OK;
+}
+
+/* KIM's virial is ∂E/∂strain: xx yy zz yz xz xy. */
+static void to_voigt(double out[6], const double w[9], double unit)
+{
+    static const int row[6] = {0, 1, 2, 1, 0, 0}, column[6] = {0, 1, 2, 2, 2, 1};
+    for (int v = 0; v < 6; v++)
+        out[v] = -0.5 * unit * (w[3 * row[v] + column[v]] + w[3 * column[v] + row[v]]);
+}
+
+/* Into the simulator's order and units. */
 static void hand_out(const struct driver *d, const struct cox_dp_result *result,
                      const struct arguments *a)
 {
-    static const int row[6] = {0, 1, 2, 1, 0, 0}, column[6] = {0, 1, 2, 2, 2, 1};
     const struct cox_kim_gather *g = &d->gather;
     double energy = 1 / d->energy, force = d->length / d->energy;
     if (a->energy)
@@ -124,9 +152,12 @@ static void hand_out(const struct driver *d, const struct cox_dp_result *result,
             a->force[g->order[k]][p] = result->force[k][p] * force;
     for (int k = 0; a->particle_energy && k < g->n_all; k++)
         a->particle_energy[g->order[k]] = k < g->n ? result->atom_energy[k] * energy : 0;
-    for (int v = 0; a->virial && v < 6; v++)
-        a->virial[v] =
-            -0.5 * energy * (result->virial[row[v]][column[v]] + result->virial[column[v]][row[v]]);
+    double total[9];
+    memcpy(total, result->virial, sizeof total);
+    if (a->virial)
+        to_voigt(a->virial, total, energy);
+    for (int k = 0; a->particle_virial && k < g->n_all; k++)
+        to_voigt(a->particle_virial[g->order[k]], result->atom_virial[k], energy);
 }
 
 static int evaluate(struct driver *d, const KIM_ModelComputeArguments *from, struct cox_err *err)
@@ -138,13 +169,15 @@ static int evaluate(struct driver *d, const KIM_ModelComputeArguments *from, str
         rc = cox_kim_gather_particles(g, *a.n, a.x, a.species, a.contributing, err);
     if (!rc)
         rc = cox_kim_gather_list(g, from, err);
-    if (!rc && reserve(d, g->n_all))
+    if (!rc && (reserve(d, g->n_all) || (a.particle_virial && reserve_virials(d, g->n_all))))
         rc = cox_err_set(err, COX_ENOMEM, "out of memory for the forces");
     if (rc)
         return rc;
     struct cox_dp_atoms atoms = {.n = g->n, .n_all = g->n_all, .type = g->type};
-    struct cox_dp_result result = {.force = d->force, .atom_energy = d->atom_energy};
-    rc = cox_dp_eval_compute(d->eval, &result, &atoms, &g->list, NULL, err);
+    struct cox_dp_result result = {.force = d->force,
+                                   .atom_energy = d->atom_energy,
+                                   .atom_virial = a.particle_virial ? d->atom_virial : NULL};
+    rc = cox_dp_eval_compute(d->eval, &result, &atoms, &g->list, d->fparam, err);
     if (rc)
         return rc;
     if (!isfinite(result.energy))
@@ -180,10 +213,9 @@ static int compute(const KIM_ModelCompute *model, const KIM_ModelComputeArgument
 static int arguments_create(const KIM_ModelCompute *model, KIM_ModelComputeArgumentsCreate *create)
 {
     const KIM_ComputeArgumentName given[] = {
-        KIM_COMPUTE_ARGUMENT_NAME_partialEnergy,
-        KIM_COMPUTE_ARGUMENT_NAME_partialForces,
-        KIM_COMPUTE_ARGUMENT_NAME_partialParticleEnergy,
-        KIM_COMPUTE_ARGUMENT_NAME_partialVirial,
+        KIM_COMPUTE_ARGUMENT_NAME_partialEnergy,         KIM_COMPUTE_ARGUMENT_NAME_partialForces,
+        KIM_COMPUTE_ARGUMENT_NAME_partialParticleEnergy, KIM_COMPUTE_ARGUMENT_NAME_partialVirial,
+        KIM_COMPUTE_ARGUMENT_NAME_partialParticleVirial,
     };
     (void)model;
     for (int i = 0; i < (int)(sizeof given / sizeof given[0]); i++)
@@ -237,6 +269,24 @@ static int folder_of(char *out, size_t size, KIM_ModelDriverCreate *create, stru
     return rc;
 }
 
+/* Simulators have no frame parameters: the model's own defaults stand in. */
+static int take_parameters(struct driver *d, const struct cox_dp_model *model, const char *path,
+                           struct cox_err *err)
+{
+    if (!model->n_fparam)
+        return COX_OK;
+    if (!model->fparam_default)
+        return cox_err_set(err, COX_EUNSUPPORTED,
+                           "%s: it needs %d frame parameters, which simulators do not have, and "
+                           "names no defaults",
+                           path, model->n_fparam);
+    d->fparam = cox_alloc((size_t)model->n_fparam, sizeof *d->fparam);
+    if (!d->fparam)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for the frame parameters");
+    memcpy(d->fparam, model->fparam_default, (size_t)model->n_fparam * sizeof *d->fparam);
+    return COX_OK;
+}
+
 static int load(struct driver *d, struct cox_dp_model **model, const char *folder,
                 struct cox_err *err)
 {
@@ -248,10 +298,8 @@ static int load(struct driver *d, struct cox_dp_model **model, const char *folde
         rc = cox_path_join(path, sizeof path, folder, "model.dp", err);
     if (!rc)
         rc = cox_dp_model_read(model, path, err);
-    if (!rc && (*model)->n_fparam)
-        rc = cox_err_set(err, COX_EUNSUPPORTED,
-                         "%s: it needs %d frame parameters, which simulators do not have", path,
-                         (*model)->n_fparam);
+    if (!rc)
+        rc = take_parameters(d, *model, path, err);
     if (!rc)
         rc = cox_kim_threads(&threads, err);
     if (!rc && threads > 1)

@@ -4,7 +4,8 @@
  *     kim_reference model FILE.dp
  *     kim_reference compute MODEL FILE
  * FILE: the box's nine numbers, then a line "type x y z" for each atom, types from 0. Prints
- * "energy E", "virial" with nine numbers, then "force x y z energy" for each atom. */
+ * "energy E", "virial" with nine numbers, then for each atom "force x y z", its energy and virial.
+ */
 #include <stdlib.h>
 
 #include "potential/dp_file.h"
@@ -64,9 +65,13 @@ static void print(const struct cox_dp_result *r, int n)
     for (int k = 0; k < 9; k++)
         printf(" %.17g", r->virial[k / 3][k % 3]);
     printf("\n");
-    for (int i = 0; i < n; i++)
-        printf("force %.17g %.17g %.17g %.17g\n", r->force[i][0], r->force[i][1], r->force[i][2],
+    for (int i = 0; i < n; i++) {
+        printf("force %.17g %.17g %.17g %.17g", r->force[i][0], r->force[i][1], r->force[i][2],
                r->atom_energy[i]);
+        for (int k = 0; k < 9; k++)
+            printf(" %.17g", r->atom_virial[i][k]);
+        printf("\n");
+    }
 }
 
 static int compute(const char *model_path, const char *path)
@@ -86,8 +91,9 @@ static int compute(const char *model_path, const char *path)
     if (!rc) {
         result.force = cox_alloc((size_t)f.n, sizeof *result.force);
         result.atom_energy = cox_alloc((size_t)f.n, sizeof *result.atom_energy);
+        result.atom_virial = cox_alloc((size_t)f.n, sizeof *result.atom_virial);
         struct cox_dp_atoms atoms = {.n = f.n, .n_all = f.n, .type = f.type};
-        rc = result.force && result.atom_energy
+        rc = result.force && result.atom_energy && result.atom_virial
                  ? cox_dp_reference(&result, model, &atoms, &list, NULL, &err)
                  : cox_err_set(&err, COX_ENOMEM, "out of memory");
     }
@@ -95,6 +101,7 @@ static int compute(const char *model_path, const char *path)
         print(&result, f.n);
     cox_free(result.force);
     cox_free(result.atom_energy);
+    cox_free(result.atom_virial);
     cox_free(f.x);
     cox_free(f.type);
     cox_neighbours_deinit(&list);

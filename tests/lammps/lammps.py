@@ -104,13 +104,13 @@ class Lammps:
         return done.stdout + done.stderr
 
     def compute(self, model, frame):
-        """Energy, virial [9], forces [n][3], energies of atoms [n] by the reference."""
+        """Energy, virial [9], forces [n][3], of atoms energies and virials [n][10], by the reference."""
         frame.write_plain(self.path("frame.txt"))
         done = subprocess.run([self.reference, "compute", model, "frame.txt"], capture_output=True,
                               text=True, cwd=self.dir, check=True)
         lines = [line.split() for line in done.stdout.splitlines()]
         rows = [[float(v) for v in line[1:]] for line in lines]
-        return rows[0][0], rows[1], [row[:3] for row in rows[2:]], [row[3] for row in rows[2:]]
+        return rows[0][0], rows[1], [row[:3] for row in rows[2:]], [row[3:] for row in rows[2:]]
 
     def read_dump(self):
         """Rows of the last frame of forces.dump, by identity."""
@@ -134,10 +134,11 @@ pair_coeff * * {" ".join(types)}
 neighbor {"1.0" if units != "si" else "1e-10"} bin
 {extra}
 compute ea all pe/atom
+compute sa all stress/atom NULL virial
 compute w all pressure NULL virial
 thermo_style custom step pe c_w[1] c_w[2] c_w[3] c_w[4] c_w[5] c_w[6]
 variable e equal pe
-dump 1 all custom 1 forces.dump id fx fy fz c_ea
+dump 1 all custom 1 forces.dump id fx fy fz c_ea c_sa[1] c_sa[2] c_sa[3] c_sa[4] c_sa[5] c_sa[6]
 dump_modify 1 format float %.17g
 run 0
 print "E= $(v_e:%.17g) $(c_w[1]:%.17g) $(c_w[2]:%.17g) $(c_w[3]:%.17g) $(c_w[4]:%.17g) $(c_w[5]:%.17g) $(c_w[6]:%.17g)"

@@ -31,7 +31,11 @@ def same_as_reference(lmp, name, model, frame, tolerance=1e-12, **how):
     n = len(frame.atoms)
     worst = {"E": abs(e - energy) / n,
              "F": largest([row[:3] for row in rows], forces),
-             "E_i": max(abs(row[3] - own) for row, own in zip(rows, atoms)),
+             "E_i": max(abs(row[3] - own[0]) for row, own in zip(rows, atoms)),
+             # LAMMPS's stresses of atoms are pressure times volume, with the other sign, xx yy zz xy xz yz
+             "W_i": max(abs(row[4 + c] / lammps.BAR + (own[1 + k] + own[1 + t]) / 2)
+                        for row, own in zip(rows, atoms)
+                        for c, (k, t) in enumerate(((0, 0), (4, 4), (8, 8), (1, 3), (2, 6), (5, 7)))),
              "W": max(abs(pressure[k] * frame.volume / lammps.BAR - virial[c]) / n
                       for k, c in enumerate((0, 4, 8, 1, 2, 5)))}
     print(f"{name}, {n} atoms, {ranks} rank(s): " +
