@@ -84,7 +84,8 @@
         .layer = layer##suffix, .fit = fit##suffix, .fit_back = fit_back##suffix,               \
         .contract = contract##suffix, .contract_back = contract_back##suffix,                   \
         .table = table##suffix, .table_back = table_back##suffix, .describe = describe##suffix, \
-        .describe_back = describe_back##suffix, .tanh = tanh_all##suffix,                       \
+        .describe_back = describe_back##suffix, .add = add##suffix, .dot = dot##suffix,         \
+        .tanh = tanh_all##suffix,                                                               \
     }
 extern const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f32);
 extern const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f64);

@@ -75,10 +75,15 @@ struct cox_dp_kernels {
     void (*table_back)(const struct cox_dp_grid *grid, int n, bool radial, double inv_stride,
                        const int *cell, const void *fraction, const void *r, const void *da,
                        void *moments, int *list, void *d);
-    /* D from A: for b = 0 … axis−1 the products with columns a = b … m1−1 (those with a < b are
-     * their mirror images), one behind the other; and da[4][stride] from dd. */
-    void (*describe)(int m1, int axis, int stride, const void *a, void *d);
-    void (*describe_back)(int m1, int axis, int stride, const void *a, const void *dd, void *da);
+    /* D from A, times `scale`: for b = 0 … axis−1 the products with columns a = b … m1−1 (those
+     * with a < b are their mirror images), one behind the other; and da[4][stride] from dd. */
+    void (*describe)(int m1, int axis, int stride, double scale, const void *a, void *d);
+    void (*describe_back)(int m1, int axis, int stride, double scale, const void *a, const void *dd,
+                          void *da);
+    /* y += weight·x, for n numbers, a whole number of vectors. */
+    void (*add)(int n, double weight, const void *x, void *y);
+    /* Σ x·y of n numbers, a whole number of vectors, in double. */
+    double (*dot)(int n, const void *x, const void *y);
     /* y = tanh(x) for n numbers, for tests. */
     void (*tanh)(size_t n, const void *x, void *y);
 };
