@@ -233,8 +233,7 @@ static struct cox_dp_activation activation(const struct net *n, const struct cox
                                       .b = parameters + l->b,
                                       .idt = l->idt < 0 ? NULL : parameters + l->idt,
                                       .wide = (ptrdiff_t)n->row,
-                                      .narrow = (ptrdiff_t)n->row,
-                                      .outer = (ptrdiff_t)n->row};
+                                      .narrow = (ptrdiff_t)n->row};
 }
 
 static void forwards(const struct cox_dp_cells *c, const struct item *item)

@@ -17,16 +17,14 @@ struct cox_dp_activation {
     int out, in, n; /* rows of y and of x; columns */
     bool skip, linear;
     const void *b, *idt; /* [out]; idt NULL: ones */
-    ptrdiff_t wide;      /* row length of x, y and the adjoints of z */
-    ptrdiff_t narrow;    /* of h, zd and yt */
-    ptrdiff_t outer;     /* of the adjoints of x and y in back and skip_back */
+    ptrdiff_t wide;      /* row length of x and y */
+    ptrdiff_t narrow;    /* of h, zd, and all adjoints */
 };
 
 struct cox_dp_shape {
     int m1, axis, n; /* columns, an even number of vectors */
     bool folded;     /* of D_pq and D_qp, p < q < axis, only the first is there */
-    ptrdiff_t wide;  /* row length of D */
-    ptrdiff_t outer; /* of ∂/∂D */
+    ptrdiff_t wide;  /* row length of D; all else has n */
 };
 
 /* The cutoff and the statistics of one centre type. */

@@ -43,11 +43,12 @@ struct cox_dp_room {
     void *back[2];                      /* [widest][BLOCK] */
 };
 
-/* A fitting net with the atoms of its type in columns; [units][wide] or [units][narrow]. */
+/* A fitting net with the atoms of its type in columns: x [units][wide], values and behind them
+ * derivatives; all else block by block, [units][columns of the block]. */
 struct cox_dp_side {
     int columns, capacity;
-    ptrdiff_t wide, narrow;
-    void *x[COX_DP_MAX_LAYERS + 1], *z[COX_DP_MAX_LAYERS];
+    ptrdiff_t wide;
+    void *x[COX_DP_MAX_LAYERS + 1], *zv[COX_DP_MAX_LAYERS], *zt[COX_DP_MAX_LAYERS];
     void *turned[COX_DP_MAX_LAYERS]; /* [2 · columns][units] z transposed */
     void *h[COX_DP_MAX_LAYERS], *zd[COX_DP_MAX_LAYERS], *yt[COX_DP_MAX_LAYERS];
     void *dt; /* ∂E/∂D */

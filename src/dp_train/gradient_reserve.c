@@ -45,7 +45,6 @@ static void cut(struct cox_dp_gradient *g)
         }
         /* rows of 2^k bytes would share places in the caches */
         g->side[t].wide = 2 * g->side[t].columns + g->k->lanes;
-        g->side[t].narrow = g->side[t].columns + g->k->lanes;
     }
     g->n_groups = g->n_blocks < COX_DP_GROUPS ? g->n_blocks : COX_DP_GROUPS;
     g->n_rows = 0;
@@ -143,11 +142,12 @@ static int reserve_side(struct cox_dp_gradient *g, int type)
     s->capacity = 0;
     for (int k = 0; k < net->n; k++) {
         const size_t in = (size_t)net->layer[k].in, out = (size_t)net->layer[k].out;
-        const size_t wide = (size_t)s->wide, narrow = (size_t)s->narrow;
+        const size_t wide = (size_t)s->wide, narrow = (size_t)s->columns;
         const struct part parts[] = {
             {&s->x[k], in * wide, g->size},
             {&s->x[k + 1], out * wide, g->size},
-            {&s->z[k], out * wide, g->size},
+            {&s->zv[k], out * narrow, g->size},
+            {&s->zt[k], out * narrow, g->size},
             {&s->h[k], out * narrow, g->size},
             {&s->turned[k], 2 * (size_t)s->columns * (out + (size_t)g->k->lanes), g->size},
             {&s->zd[k], out * narrow, g->size},
@@ -156,7 +156,7 @@ static int reserve_side(struct cox_dp_gradient *g, int type)
         if (renew(parts + (k ? 1 : 0), sizeof parts / sizeof parts[0] - (k ? 1 : 0)))
             return COX_ENOMEM;
     }
-    const struct part last[] = {{&s->dt, (size_t)g->d * (size_t)s->narrow, g->size}};
+    const struct part last[] = {{&s->dt, (size_t)g->d * (size_t)s->columns, g->size}};
     if (RENEW(last))
         return COX_ENOMEM;
     s->capacity = s->columns;
@@ -205,7 +205,7 @@ void cox_dp_gradient_free_rooms(struct cox_dp_gradient *g)
     for (int t = 0; g->side && t < g->model.n_types; t++) {
         struct cox_dp_side *s = &g->side[t];
         for (int k = 0; k < COX_DP_MAX_LAYERS; k++) {
-            void *own[] = {s->x[k], s->z[k], s->turned[k], s->h[k], s->zd[k], s->yt[k]};
+            void *own[] = {s->x[k], s->zv[k], s->zt[k], s->turned[k], s->h[k], s->zd[k], s->yt[k]};
             for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
                 cox_free(own[i]);
         }
