@@ -41,6 +41,7 @@
 #define OF(name) name##_f32
 #include "potential/eval.inc"
 #include "potential/eval_dense.inc"
+#include "potential/eval_half.inc"
 #include "potential/eval_table.inc"
 #undef REAL
 #undef VEC
@@ -77,7 +78,7 @@
 #include "potential/eval_dense.inc"
 #include "potential/eval_table.inc"
 
-#define TABLE(suffix, width)                                                                    \
+#define TABLE(suffix, width, ...)                                                               \
     {                                                                                           \
         .isa = COX_ISA_TEXT, .lanes = width, .environment = environment##suffix,                \
         .environment_back = environment_back##suffix, .first = first##suffix,                   \
@@ -85,9 +86,13 @@
         .contract = contract##suffix, .contract_back = contract_back##suffix,                   \
         .table = table##suffix, .table_back = table_back##suffix, .describe = describe##suffix, \
         .describe_back = describe_back##suffix, .add = add##suffix, .dot = dot##suffix,         \
-        .tanh = tanh_all##suffix,                                                               \
+        .tanh = tanh_all##suffix, __VA_ARGS__                                                   \
     }
 extern const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f32);
 extern const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f64);
-const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f32) = TABLE(_f32, COX_LANES);
-const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f64) = TABLE(_f64, COX_DLANES);
+const struct cox_dp_kernels
+    COX_ISA_SYMBOL(cox_dp_kernels_f32) = TABLE(_f32, COX_LANES, .layer_half = layer_half,
+                                               .fit_half = fit_half, .fit_back_half = fit_back_half,
+                                               .has_half = has_half);
+const struct cox_dp_kernels COX_ISA_SYMBOL(cox_dp_kernels_f64) = TABLE(_f64, COX_DLANES,
+                                                                       .has_half = has_half);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The cutoff and the statistics of one centre type, and where tables of its embedding nets begin.
  */
@@ -28,7 +29,9 @@ struct cox_dp_dense {
     const void *w;
     const void *back;    /* the transposed matrix, packed likewise; fitting nets only */
     const void *b, *idt; /* [out_stride]; idt NULL: ones */
-    int skip;            /* enum cox_dp_skip */
+    /* w and back in bfloat16, two rows of the matrix as one of pairs; NULL: not wanted */
+    const uint16_t *w_half, *back_half;
+    int skip; /* enum cox_dp_skip */
     bool linear;
 };
 
@@ -41,6 +44,15 @@ struct cox_dp_grid {
     int stride;    /* columns, a whole number of vectors */
     const void *c; /* [n][stride] */
 };
+
+/* The nearest bfloat16, ties to even; a NaN stays one. */
+static inline uint16_t cox_dp_half_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded);
+}
 
 struct cox_dp_kernels {
     const char *isa;
@@ -62,6 +74,13 @@ struct cox_dp_kernels {
     /* Back through it: z is room for n rows; dx = (dy ⊙ idt ⊙ (1 − tanh²))·Wᵀ + skip(dy). */
     void (*fit_back)(const struct cox_dp_dense *l, int n, const void *tanhs, const void *dy,
                      void *z, void *dx);
+    /* The three of them with factors in bfloat16; `half` is room for their rows. NULL in double. */
+    void (*layer_half)(const struct cox_dp_dense *l, int n, const void *x, void *half, void *y);
+    void (*fit_half)(const struct cox_dp_dense *l, int n, const void *x, void *half, void *y,
+                     void *tanhs);
+    void (*fit_back_half)(const struct cox_dp_dense *l, int n, const void *tanhs, const void *dy,
+                          void *z, void *half, void *dx);
+    bool (*has_half)(void); /* whether the processor multiplies bfloat16 */
     /* a[4][stride] += Σ_i r[i]ᵀ g[2i]. */
     void (*contract)(int n, int stride, const void *r, const void *g, void *a);
     /* d[i][c] = Σ_a da[c][a] g[2i][a], and added to c = 0 (radial: instead of all)

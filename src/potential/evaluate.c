@@ -152,9 +152,9 @@ static int plan(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_
     if (rc)
         return rc;
     rc = copy_model(e, m);
-    if (!rc && e->precision == COX_DP_F32) {
+    if (!rc && e->precision != COX_DP_F64) {
         struct room_f32 room = {0};
-        rc = plan_init_f32(&e->single, m, e->table, e->arena);
+        rc = plan_init_f32(&e->single, m, e->table, e->precision == COX_DP_MIX16, e->arena);
         if (!rc)
             rc = room_init_f32(&room, &e->single, 2, tables);
         if (!rc)
@@ -162,7 +162,7 @@ static int plan(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_
         room_free_f32(&room);
     } else if (!rc) {
         struct room_f64 room = {0};
-        rc = plan_init_f64(&e->twice, m, e->table, e->arena);
+        rc = plan_init_f64(&e->twice, m, e->table, false, e->arena);
         if (!rc)
             rc = room_init_f64(&room, &e->twice, 2, tables);
         if (!rc)
@@ -270,7 +270,7 @@ static int reserve_rows(const struct cox_dp_eval *e, struct thread *t, int rows)
     if (!b->dr || !b->grad || !b->index || !b->order)
         return COX_ENOMEM;
     b->capacity = (int)more;
-    return e->precision == COX_DP_F32 ? room_init_f32(&t->single, &e->single, more, tables)
+    return e->precision != COX_DP_F64 ? room_init_f32(&t->single, &e->single, more, tables)
                                       : room_init_f64(&t->twice, &e->twice, more, tables);
 }
 
@@ -423,7 +423,7 @@ static int one_block(const struct cox_dp_eval *e, struct thread *thread, int fir
     int rc = gather(e, thread);
     if (rc)
         return rc;
-    if (e->precision == COX_DP_F32)
+    if (e->precision != COX_DP_F64)
         evaluate_f32(&e->single, m, b, e->fparam, &thread->single);
     else
         evaluate_f64(&e->twice, m, b, e->fparam, &thread->twice);
@@ -564,6 +564,11 @@ int cox_dp_eval_compute(struct cox_dp_eval *e, struct cox_dp_result *result,
             return no_memory(err);
     add_up(e, result);
     return COX_OK;
+}
+
+bool cox_dp_eval_has_half(void)
+{
+    return cox_dp_kernels_f32()->has_half();
 }
 
 long long cox_dp_eval_beyond_table(const struct cox_dp_eval *e)

@@ -6,12 +6,16 @@
 #ifndef COX_POTENTIAL_EVALUATE_H
 #define COX_POTENTIAL_EVALUATE_H
 
+#include <stdbool.h>
+
 #include "base/team.h"
 #include "potential/reference.h"
 
 enum cox_dp_precision {
     COX_DP_F64,
-    COX_DP_F32 /* nets in float; the environment's geometry, energies and sums in double */
+    COX_DP_F32,  /* nets in float; the environment's geometry, energies and sums in double */
+    COX_DP_MIX16 /* as F32, but factors of the nets' matrix products rounded to bfloat16 (8 bits),
+                    summed in float; their first and last layers, and tables, stay float */
 };
 
 struct cox_dp_eval;
@@ -28,6 +32,9 @@ int cox_dp_eval_compute(struct cox_dp_eval *eval, struct cox_dp_result *result,
                         const struct cox_dp_atoms *atoms, const struct cox_neighbours *list,
                         const double *fparam, struct cox_err *err) COX_MUST_CHECK;
 
+/* Whether this processor multiplies bfloat16 (AVX512-BF16); where it does not, MIX16 gives the same
+ * up to rounding of float, but no faster than F32. */
+bool cox_dp_eval_has_half(void);
 /* How many neighbours of the last evaluation were nearer than the model's tables reach; for those
  * the nets themselves were evaluated. 0 without tables. */
 long long cox_dp_eval_beyond_table(const struct cox_dp_eval *eval);

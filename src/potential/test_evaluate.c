@@ -81,6 +81,19 @@ static void same(const struct answer *a, const struct answer *b, int n, int n_al
         near(a->virial[k / 3][k % 3], b->virial[k / 3][k % 3], 4 * tolerance, "virial", name);
 }
 
+/* Rounding to bfloat16 is 2^-9 of each factor, 2e-3, of sums of some ten terms of order one. */
+#define HALF_TOLERANCE 3e-2
+
+static double largest_error(const struct answer *a, const struct answer *b, int n, int n_all)
+{
+    double most = 0;
+    for (int i = 0; i < n; i++)
+        most = fmax(most, fabs(a->atom_energy[i] - b->atom_energy[i]));
+    for (int i = 0; i < 3 * n_all; i++)
+        most = fmax(most, fabs(a->force[i / 3][i % 3] - b->force[i / 3][i % 3]));
+    return most;
+}
+
 /* Precisions and numbers of threads, each twice: the second time allocates nothing and gives the
  * same bits. */
 static void hold(const struct cox_dp_model *m, const struct cox_dp_atoms *atoms,
@@ -90,16 +103,21 @@ static void hold(const struct cox_dp_model *m, const struct cox_dp_atoms *atoms,
     memset(&wanted, 0, sizeof wanted);
     by_reference(&wanted, m, atoms, list);
     for (int threads = 1; threads <= 3; threads += 2)
-        for (int precision = 0; precision < 2; precision++) {
+        for (int precision = COX_DP_F64; precision <= COX_DP_MIX16; precision++) {
+            const double tolerance = precision == COX_DP_F64   ? exact
+                                     : precision == COX_DP_F32 ? single
+                                                               : HALF_TOLERANCE;
             struct cox_team *team = NULL;
             struct cox_dp_eval *e = NULL;
             memset(&got, 0, sizeof got);
             memset(&again, 0, sizeof again);
             assert_int_equal(cox_team_create(&team, threads, NULL), 0);
             assert_int_equal(
-                cox_dp_eval_create(&e, m, precision ? COX_DP_F32 : COX_DP_F64, team, NULL), 0);
+                cox_dp_eval_create(&e, m, (enum cox_dp_precision)precision, team, NULL), 0);
             by_eval(&got, e, atoms, list);
-            same(&got, &wanted, atoms->n, atoms->n_all, precision ? single : exact, name);
+            same(&got, &wanted, atoms->n, atoms->n_all, tolerance, name);
+            if (precision == COX_DP_MIX16) /* and it is rounded indeed */
+                assert_true(largest_error(&got, &wanted, atoms->n, atoms->n_all) > 1e-5);
             uint64_t before = cox_mem_allocations();
             by_eval(&again, e, atoms, list);
             assert_true(cox_mem_allocations() == before);
