@@ -12,7 +12,7 @@ help:
 	@echo "make demo      fold a small protein: packages if missing, build, then about two minutes"
 	@echo "make test      packages if missing, build, all tests"
 	@echo "make build     $(BUILD)/cox"
-	@echo "make install   into PREFIX (now $(PREFIX)): cox, libcox.a, headers, coxswain.pc, examples"
+	@echo "make install   into PREFIX (now $(PREFIX)): cox, libcox.a, libcoxswain.so, headers, coxswain.pc, examples"
 	@echo "make bench     measures, verifying first; JSON on the terminal"
 	@echo "make lint      layers, style, format, public headers; make tidy: clang-tidy as well (slow)"
 	@echo "make test-asan test-tsan   unit tests under the sanitizers"
@@ -56,7 +56,7 @@ test-tsan-streams: deps-test
 install: deps
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
 	    $(if $(wildcard $(BUILD)/CMakeCache.txt),,-DCOX_TESTS=OFF) >/dev/null
-	@cmake --build $(BUILD) -j $(JOBS) --target cox coxlib
+	@cmake --build $(BUILD) -j $(JOBS) --target cox coxlib coxshared
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 lint: deps-test

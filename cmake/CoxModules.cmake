@@ -89,7 +89,8 @@ function(cox_add_program)
   target_link_libraries(cox PRIVATE cox_cli)
 endfunction()
 
-# libcox.a holds every module but the command line; coxswain.pc tells how to link it.
+# libcox.a holds every module but the command line; coxswain.pc tells how to link it. libcoxswain.so
+# is the same for those who load it while they run (python/); it shows what include/cox declares.
 function(cox_add_install)
   set(objects "")
   set(COX_PC_REQUIRES "jansson, sqlite3, hdf5-serial, yaml-0.1, libzmq, msgpack")
@@ -105,9 +106,19 @@ function(cox_add_install)
   endforeach()
   add_library(coxlib STATIC ${objects})
   set_target_properties(coxlib PROPERTIES OUTPUT_NAME cox LINKER_LANGUAGE C)
+  add_library(coxshared SHARED ${objects})
+  foreach(module IN LISTS COX_MODULES)
+    target_link_libraries(coxshared PRIVATE ${COX_LINK_${module}})
+  endforeach()
+  set(map ${PROJECT_SOURCE_DIR}/cmake/coxswain.map)
+  target_link_options(coxshared PRIVATE -Wl,--version-script=${map})
+  set_target_properties(coxshared PROPERTIES OUTPUT_NAME coxswain VERSION ${PROJECT_VERSION}
+                        SOVERSION 0 LINKER_LANGUAGE C LINK_DEPENDS ${map})
   configure_file(${PROJECT_SOURCE_DIR}/cmake/coxswain.pc.in coxswain.pc @ONLY)
-  install(TARGETS cox coxlib RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
-          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS cox coxlib coxshared RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/python DESTINATION ${CMAKE_INSTALL_DATADIR}/coxswain
+          FILES_MATCHING PATTERN "*.py")
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/cox DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DATADIR}/coxswain)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/coxswain.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

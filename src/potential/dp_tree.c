@@ -141,7 +141,9 @@ static int read_text(struct cox_dp_tree *t, bool hdf5, char **bytes, size_t *len
     if (!hdf5)
         return cox_file_read(bytes, length, t->path, YAML_MAXIMUM, t->err);
     int rc = cox_h5_open_read(&t->file, t->path, t->err);
-    if (!rc && (rc = cox_h5_get_text(t->file, "/", "json", bytes, t->err)))
+    if (!rc)
+        rc = cox_h5_get_text(t->file, "/", "json", bytes, t->err);
+    if (rc && t->file && rc != COX_ENOMEM)
         rc = cox_err_set(t->err, COX_EFORMAT,
                          "'%s' is HDF5, but no model: it has no root attribute 'json'", t->path);
     if (!rc)
