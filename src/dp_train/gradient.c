@@ -226,13 +226,13 @@ static void gather(struct cox_dp_gradient *g, int at, int type, struct cox_dp_ro
         struct cox_dp_span *s = &g->span[at * types + t];
         const double(*dr)[3] = (const double(*)[3])(f->list->dr + start[t]);
         *s = (struct cox_dp_span){.first = row, .net = g->q->one_side ? t : t * types + type};
-        if (g->q->exclude[type][t])
-            continue;
         int within;
         s->n = cox_dp_nearest(room->order, g->q->sel[t], (int)(start[t + 1] - start[t]), dr,
                               g->q->rcut, &within);
-        s->empty = g->q->sel[t] - s->n;
-        *overflow += within - s->n;
+        const struct cox_dp_slots slots = cox_dp_slots_of(g->q, type, t, within);
+        *overflow += g->q->exclude[type][t] ? 0 : within - s->n;
+        s->n = slots.used;
+        s->empty = slots.empty;
         for (int k = 0; k < s->n; k++) {
             memcpy(g->x[row + k], dr[room->order[k]], sizeof g->x[0]);
             g->index[row + k] =

@@ -169,13 +169,13 @@ static int rows_of(const struct work *w, int i)
     const int64_t *start = list->start + (int64_t)i * (m->n_types + 1);
     int rows = 0;
     for (int t = 0; t < m->n_types; t++) {
-        if (w->q->exclude[w->centre][t])
-            continue;
         int net = w->q->one_side ? t : t * m->n_types + w->centre;
         const double(*dr)[3] = (const double(*)[3])(list->dr + start[t]);
-        int all, used = cox_dp_nearest(w->order, w->q->sel[t], (int)(start[t + 1] - start[t]), dr,
-                                       w->q->rcut, &all);
-        for (int k = 0; k < used; k++, rows++) {
+        int within;
+        cox_dp_nearest(w->order, w->q->sel[t], (int)(start[t + 1] - start[t]), dr, w->q->rcut,
+                       &within);
+        const struct cox_dp_slots slots = cox_dp_slots_of(w->q, w->centre, t, within);
+        for (int k = 0; k < slots.used; k++, rows++) {
             const double *x = dr[w->order[k]];
             const double *own = w->direction[i];
             const double *other = w->direction[list->index[start[t] + w->order[k]]];
@@ -186,13 +186,13 @@ static int rows_of(const struct work *w, int i)
             w->weight[rows] = 1;
             w->net[rows] = net;
         }
-        if (used == w->q->sel[t])
+        if (!slots.empty)
             continue;
         for (int c = 0; c < 4; c++) {
             w->r[4 * rows + c] = -w->q->davg[w->centre][c] / w->q->dstd[w->centre][c];
             w->rd[4 * rows + c] = 0;
         }
-        w->weight[rows] = w->q->sel[t] - used;
+        w->weight[rows] = slots.empty;
         w->net[rows++] = net;
     }
     return rows;

@@ -13,7 +13,8 @@
 /* What a case has beyond the plainest; the prefactors come with it. */
 struct test_case {
     const char *name;
-    bool two_sided, idt, fparam, overflow, exclude, open, no_skip;
+    bool two_sided, idt, fparam, overflow, open, no_skip;
+    enum cox_dp_exclusion exclude;
     int frames;
     int unlabelled; /* of the second frame: bits 1 energy, 2 forces, 4 virial */
     struct cox_dp_prefactors prefactors;
@@ -29,7 +30,12 @@ static const struct test_case test_cases[] = {
     {"no skips", .no_skip = true, .frames = 1, .prefactors = {0.3, 1, 0.2}},
     {"frame parameters", .fparam = true, .frames = 2, .prefactors = {0.3, 1, 0.2}},
     {"too few slots", .overflow = true, .frames = 1, .prefactors = {0.3, 1, 0.2}},
-    {"excluded pairs", .exclude = true, .two_sided = true, .frames = 1, .prefactors = {0.3, 1, 1}},
+    {"excluded sections", .exclude = COX_DP_EXCLUDE_SECTION, .two_sided = true, .frames = 1,
+     .prefactors = {0.3, 1, 1}},
+    {"excluded neighbours", .exclude = COX_DP_EXCLUDE_NEIGHBOURS, .frames = 1,
+     .prefactors = {0.3, 1, 1}},
+    {"excluded from the list", .exclude = COX_DP_EXCLUDE_LIST, .frames = 1,
+     .prefactors = {0.3, 1, 1}},
     {"no box", .open = true, .frames = 2, .prefactors = {0.3, 1, 0.2}},
     {"labels missing", .unlabelled = 5, .frames = 2, .prefactors = {0.3, 1, 0.2}},
     {"no forces", .unlabelled = 2, .frames = 2, .prefactors = {0.3, 1, 0.2}},
@@ -83,7 +89,7 @@ static inline struct cox_dp_model *test_potential(const struct test_case *c)
         }
         snprintf(m->type_name[t], COX_DP_TYPE_NAME, "%s", t ? "H" : "O");
     }
-    q->exclude[0][0] = c->exclude ? 1 : 0;
+    q->exclude[0][1] = q->exclude[1][0] = c->exclude;
     q->embed = test_nets(m, c->two_sided ? 4 : 2, (const int[]){1, 3, 6, 6}, 3, &rng);
     m->fit = test_nets(m, 2, (const int[]){12 + m->n_fparam, 5, 5, 1}, 3, &rng);
     for (int i = 0; i < (c->two_sided ? 4 : 2); i++)
