@@ -14,6 +14,8 @@
 #define BLOCK_OF_NETS 28
 /* Neighbours that go through an embedding net together. */
 #define CHUNK 56
+/* Largest error of a table in float. */
+#define ERROR_OF_FLOAT 1e-7
 /* Atoms whose forces one item adds up. */
 #define FOLD 4096
 
@@ -136,9 +138,18 @@ static int copy_model(struct cox_dp_eval *e, const struct cox_dp_model *m)
 static int plan_tables(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_err *err)
 {
     int rc = COX_OK;
+    double stride = m->tables.stride;
+    /* float rounds to 6e-8, and slopes are differences of coefficients over the stride: there a
+     * coarser table is as good in G, and better in its slope. Twice the stride is 64 times the
+     * error */
+    for (double error = m->tables.error; e->precision != COX_DP_F64 && error > 0; error *= 64) {
+        if (error * 64 > ERROR_OF_FLOAT)
+            break;
+        stride *= 2;
+    }
     for (int d = 0; !rc && m->tables.stride > 0 && d < m->n_descriptors; d++) {
         struct cox_dp_table *t = &e->table[d];
-        t->stride = m->tables.stride;
+        t->stride = stride;
         rc = cox_dp_table_range(m, d, t->stride, m->tables.nearest_A, &t->low, &t->cells, err);
     }
     e->most = m->tables.stride > 0 ? BLOCK : BLOCK_OF_NETS;
