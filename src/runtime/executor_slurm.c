@@ -4,9 +4,10 @@
  * told its node, and a node that failed is left alone until a probe step has run on it.
  *
  * What srun makes of signals (22.05): SIGINT is passed on to the task with --disable-status, a
- * second one within a second kills; SIGTERM kills the task; SIGKILL leaves the step to srun's
- * shepherd process. The task's output goes to its log; srun's own words to a file in memory, for
- * they tell how it ended. */
+ * second one within a second kills; SIGTERM kills the task, but for some while the step begins,
+ * when srun only says that it does ("forcing job termination") or nothing: it is sent again;
+ * SIGKILL leaves the step to srun's shepherd process. The task's output goes to its log; srun's own
+ * words to a file in memory, for they tell how it ended. */
 #include "runtime/executor.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@
 #include "runtime/executor_slurm_command.h"
 #include "runtime/executor_slurm_words.h"
 
-static const double KILL_AFTER_S = 8;    /* from SIGTERM to srun to its SIGKILL */
+static const double KILL_AFTER_S = 8;    /* from the first SIGTERM to srun to its SIGKILL */
+static const double TERM_AGAIN_S = 0.5;  /* one that comes while a step begins may do nothing */
 static const double PROBE_LIMIT_S = 20;  /* a step that does nothing */
 static const double PROBE_AGAIN_S = 5;   /* the first pause; doubled each time up to … */
 static const double PROBE_SELDOM_S = 60; /* … this */
@@ -58,7 +60,8 @@ struct attempt {
     char *log;
     enum cox_slurm_asked asked;
     double interrupted_at; /* last SIGINT */
-    double kill_at;        /* next harsher signal, INFINITY: none */
+    double kill_at;        /* next signal, INFINITY: none */
+    double give_up_at;     /* from then on SIGKILL */
 };
 
 struct slurm {
@@ -224,6 +227,7 @@ static int launch(struct slurm *s, int node, const struct cox_task *task, int64_
                         .words_fd = -1,
                         .log_fd = -1,
                         .kill_at = INFINITY,
+                        .give_up_at = INFINITY,
                         .interrupted_at = -INFINITY};
     struct cox_slurm_command command;
     const char **argv = NULL;
@@ -287,9 +291,12 @@ static int slurm_start(struct cox_executor *executor, const struct cox_task *tas
 
 static void force(struct attempt *a)
 {
+    const double now = cox_clock_seconds();
+    if (a->asked != COX_SLURM_FORCED)
+        a->give_up_at = now + KILL_AFTER_S;
     a->asked = COX_SLURM_FORCED;
     kill(a->pid, SIGTERM);
-    a->kill_at = cox_clock_seconds() + KILL_AFTER_S;
+    a->kill_at = fmin(now + TERM_AGAIN_S, a->give_up_at);
 }
 
 /* srun is our child and not reaped before its attempt has ended, so its number is still its own. */
@@ -334,7 +341,7 @@ static void act(struct slurm *s)
         struct attempt *a = &s->attempts[i];
         if (a->kill_at > now)
             continue;
-        if (a->asked != COX_SLURM_FORCED) {
+        if (a->asked != COX_SLURM_FORCED || a->give_up_at > now) {
             force(a);
         } else {
             kill(a->pid, SIGKILL);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -180,7 +181,7 @@ static void test_cores_are_counted_by_node(void **state)
     char host[64];
     int on[4] = {0, 0, 0, 0};
     for (int i = 0; i < 6; i++) {
-        handles[i] = start("sleep 1000", 1, NULL, host);
+        handles[i] = start("exec sleep 1000", 1, NULL, host);
         assert_true(handles[i] >= 0);
         on[host[1] - '0']++;
     }
@@ -197,9 +198,26 @@ static void test_cores_are_counted_by_node(void **state)
         int64_t ended = -1;
         while (ended < 0)
             assert_int_equal(cox_executor_wait(executor, 20, &ended, &end, NULL), 0);
-        assert_true(end.signal == SIGKILL && !end.lost);
+        if (end.signal != SIGKILL || end.lost)
+            fail_msg("%s", end.reason);
     }
     assert_int_equal(free_cores(), 6);
+}
+
+/* A step that is being made does not hear the first signal, at some moments. */
+static void test_forced_while_it_begins(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct cox_task_end end;
+        const struct timespec pause = {0, round % 10 * 20000000L};
+        int64_t handle = start("exec sleep 1000", 2, NULL, NULL);
+        nanosleep(&pause, NULL);
+        cox_executor_stop(executor, handle, true);
+        end = end_of(handle, 20);
+        if (end.signal != SIGKILL || end.lost)
+            fail_msg("%s, %ld ms after its beginning", end.reason, pause.tv_nsec / 1000000);
+    }
 }
 
 static void test_stop_asks_then_forces(void **state)
@@ -230,7 +248,7 @@ static void test_stop_asks_then_forces(void **state)
     assert_true(end.signal == SIGKILL && !end.lost);
     assert_true(cox_clock_seconds() - began < 4);
     /* before its step is there */
-    handle = start("sleep 1000", 1, NULL, NULL);
+    handle = start("exec sleep 1000", 1, NULL, NULL);
     cox_executor_stop(executor, handle, true);
     end = end_of(handle, 20);
     assert_true(!end.ok && !end.lost);
@@ -262,9 +280,9 @@ static void test_an_unreachable_node_is_left_alone_until_it_is_back(void **state
 {
     (void)state;
     char host[64] = "";
-    int64_t a = start("sleep 1000", 2, NULL, host); /* n1 and n2 are taken: n3 is next */
+    int64_t a = start("exec sleep 1000", 2, NULL, host); /* n1 and n2 are taken: n3 is next */
     assert_string_equal(host, "n1");
-    int64_t b = start("sleep 1000", 2, NULL, host);
+    int64_t b = start("exec sleep 1000", 2, NULL, host);
     assert_string_equal(host, "n2");
     stays_quiet(0.5);
     outside("stop slurmd n3");
@@ -296,9 +314,9 @@ static void test_a_dead_node_is_out_and_the_others_go_on(void **state)
 {
     (void)state;
     char host[64];
-    int64_t a = start("sleep 1000", 2, NULL, host);
+    int64_t a = start("exec sleep 1000", 2, NULL, host);
     assert_string_equal(host, "n1");
-    int64_t b = start("sleep 1000", 2, NULL, host);
+    int64_t b = start("exec sleep 1000", 2, NULL, host);
     assert_string_equal(host, "n2");
     stays_quiet(0.5);
     outside("kill n2");
@@ -345,6 +363,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_environment_and_directory),
         cmocka_unit_test(test_cores_are_counted_by_node),
         cmocka_unit_test(test_stop_asks_then_forces),
+        cmocka_unit_test(test_forced_while_it_begins),
         cmocka_unit_test(test_many_steps),
         cmocka_unit_test(test_an_unreachable_node_is_left_alone_until_it_is_back),
         cmocka_unit_test(test_a_dead_node_is_out_and_the_others_go_on),
