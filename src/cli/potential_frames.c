@@ -164,14 +164,14 @@ int potential_models_open(struct potential_models *m, const struct cox_option_te
 {
     *m = (struct potential_models){.n = paths->n};
     cox_neighbours_init(&m->list);
-    if (strcmp(precision, "float64") && strcmp(precision, "float32"))
-        return cox_err_set(err, COX_EINVAL, "--precision must be float64 or float32, not '%s'",
-                           precision);
+    enum cox_dp_precision p;
+    int rc = cox_dp_precision_parse(&p, precision, err);
+    if (rc)
+        return cox_err_wrap(err, rc, "--precision");
     if (paths->n > POTENTIAL_MAX_MODELS)
         return cox_err_set(err, COX_EINVAL, "%d models; %d are possible", paths->n,
                            POTENTIAL_MAX_MODELS);
-    enum cox_dp_precision p = strcmp(precision, "float32") ? COX_DP_F64 : COX_DP_F32;
-    int rc = cox_team_create(&m->team, threads, err);
+    rc = cox_team_create(&m->team, threads, err);
     for (int k = 0; !rc && k < m->n; k++) {
         m->path[k] = paths->items[k];
         rc = cox_dp_model_read(&m->model[k], m->path[k], err);

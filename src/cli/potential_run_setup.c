@@ -192,10 +192,10 @@ static int potential(struct potential_run *r, const struct cox_dp_model *model, 
     char room[1024];
     const char *words[MAX_WORDS];
     double fparam[MAX_WORDS];
-    bool single = !strcmp(r->s.precision, "float32");
-    if (!single && strcmp(r->s.precision, "float64") != 0)
-        return cox_err_set(err, COX_EINVAL, "--precision is float64 or float32, not '%s'",
-                           r->s.precision);
+    enum cox_dp_precision precision;
+    int rc = cox_dp_precision_parse(&precision, r->s.precision, err);
+    if (rc)
+        return cox_err_wrap(err, rc, "--precision");
     int n = r->s.fparam ? split(r->s.fparam, ", ", room, sizeof room, words) : 0;
     for (int i = 0; i < n; i++)
         if (cox_parse_double(words[i], &fparam[i]))
@@ -203,7 +203,7 @@ static int potential(struct potential_run *r, const struct cox_dp_model *model, 
     if (n != model->n_fparam)
         return cox_err_set(err, COX_EINVAL, "the model has %d frame parameters, --fparam gives %d",
                            model->n_fparam, n);
-    const struct cox_dyn_potential_options o = {.precision = single ? COX_DP_F32 : COX_DP_F64,
+    const struct cox_dyn_potential_options o = {.precision = precision,
                                                 .skin_A = r->s.skin_A,
                                                 .team = r->team,
                                                 .fparam = n ? fparam : NULL};

@@ -231,7 +231,8 @@ int cox_potential_test(int argc, char **argv)
          "write PREFIX.e.out, .e_peratom.out, .f.out, .v.out and .v_peratom.out", 0, 0},
         {"atomic", 'a', COX_OPT_FLAG, &t.atomic, NULL, "with -d: atoms' energies in PREFIX.ae.out",
          0, 0},
-        {"precision", 0, COX_OPT_TEXT, &t.precision, "NAME", "float64, or float32 nets", 0, 0},
+        {"precision", 0, COX_OPT_TEXT, &t.precision, "NAME",
+         "float64, float32 (nets), or mix16 (their products)", 0, 0},
         {"threads", 't', COX_OPT_INT, &t.threads, "N", "0: all processors", 0, 1024},
         {"json", 0, COX_OPT_FLAG, &t.json, NULL, "the report as JSON", 0, 0},
     };

@@ -109,6 +109,18 @@ struct cox_dp_eval {
     double *energies; /* the result's, or atom_energy */
 };
 
+int cox_dp_precision_parse(enum cox_dp_precision *out, const char *name, struct cox_err *err)
+{
+    static const char *const names[] = {"float64", "float32", "mix16"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, names[i])) {
+            *out = (enum cox_dp_precision)i;
+            return COX_OK;
+        }
+    return cox_err_set(err, COX_EINVAL, "the precision is float64, float32 or mix16, not '%s'",
+                       name);
+}
+
 static int no_memory(struct cox_err *err)
 {
     return cox_err_set(err, COX_ENOMEM, "out of memory for the potential");

@@ -18,6 +18,10 @@ enum cox_dp_precision {
                     summed in float; their first and last layers, and tables, stay float */
 };
 
+/* "float64", "float32" or "mix16"; COX_EINVAL otherwise. */
+int cox_dp_precision_parse(enum cox_dp_precision *out, const char *name,
+                           struct cox_err *err) COX_MUST_CHECK;
+
 struct cox_dp_eval;
 
 /* `team` (may be NULL) is borrowed; one evaluation at a time. The model may go afterwards. */

@@ -421,6 +421,43 @@ static void tanh_is_exact_enough(void **state)
     assert_true(isnan(y[0]) && y[1] == 1 && y[2] == -1 && y[3] == 0 && signbit(y[3]));
 }
 
+static void precisions_have_names(void **state)
+{
+    (void)state;
+    enum cox_dp_precision p = COX_DP_F64;
+    struct cox_err err = COX_ERR_INIT;
+    assert_true(!cox_dp_precision_parse(&p, "mix16", NULL) && p == COX_DP_MIX16);
+    assert_true(!cox_dp_precision_parse(&p, "float32", NULL) && p == COX_DP_F32);
+    assert_true(!cox_dp_precision_parse(&p, "float64", NULL) && p == COX_DP_F64);
+    assert_true(cox_dp_precision_parse(&p, "float16", &err) == COX_EINVAL);
+    assert_non_null(strstr(err.text, "'float16'"));
+}
+
+/* A list made for other atoms, or another number of types, is refused before anything is read. */
+static void foreign_lists(void **state)
+{
+    (void)state;
+    static struct answer got;
+    struct cox_dp_model *m = test_model(true, 0);
+    struct cox_dp_eval *e = NULL;
+    struct cox_neighbours list;
+    struct test_atoms t;
+    test_atoms_make(&t, 14);
+    build_for(&list, &t, 3, m->descriptor[0].rcut);
+    struct cox_dp_result r = {.force = got.force};
+    const struct cox_dp_atoms atoms = {TEST_ATOMS, TEST_ATOMS, t.type};
+    const struct cox_dp_atoms more = {TEST_ATOMS + 1, TEST_ATOMS + 1, t.type};
+    assert_int_equal(cox_dp_eval_create(&e, m, COX_DP_F64, NULL, NULL), 0);
+    assert_true(cox_dp_eval_compute(e, &r, &atoms, &list, NULL, NULL) == COX_EINVAL);
+    cox_neighbours_deinit(&list);
+    build(&list, &t, m->descriptor[0].rcut);
+    assert_true(cox_dp_eval_compute(e, &r, &more, &list, NULL, NULL) == COX_EINVAL);
+    assert_int_equal(cox_dp_eval_compute(e, &r, &atoms, &list, NULL, NULL), 0);
+    cox_dp_eval_destroy(e);
+    cox_neighbours_deinit(&list);
+    cox_dp_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +469,8 @@ int main(void)
         cmocka_unit_test(many_atoms),
         cmocka_unit_test(memory_stays_flat),
         cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(precisions_have_names),
+        cmocka_unit_test(foreign_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
