@@ -367,7 +367,7 @@ class Wrong(Case):
         self.refused("--deform is AXIS=RATE", *start, "--nvt", "3", "--deform", "w=3")
         self.refused("both move z", *start, "--npt", "3", "--deform", "z=3")
         self.refused("--format is h5, xyz or both, not 'pdb'", *start, "--nvt", "3", "--format", "pdb")
-        self.refused("--precision is float64 or float32", *start, "--nvt", "3", "--precision", "half")
+        self.refused("float64, float32 or mix16", *start, "--nvt", "3", "--precision", "half")
         self.refused("--replicate is AxBxC", *start, "--nvt", "3", "--replicate", "2x2")
         self.refused("--mass is NAME=MASS", *start, "--nvt", "3", "--mass", "O=0")
         self.refused("a mass of 'C' was given, which no atom is", *start, "--nvt", "3", "--mass", "C=12")
