@@ -113,7 +113,7 @@ static int reserve_sites(struct cox_dp_gradient *g, size_t sites, size_t frames)
 static int reserve_rows(struct cox_dp_gradient *g, int64_t needed)
 {
     /* neighbours come and go between frames */
-    const size_t rows = (size_t)(needed + needed / 8);
+    const size_t rows = (size_t)needed + (size_t)needed / 8;
     const size_t slots = rows + (size_t)g->sites_capacity * (size_t)g->model.n_types;
     const struct part parts[] = {
         {&g->x, rows, sizeof *g->x},
@@ -165,7 +165,7 @@ static int reserve_side(struct cox_dp_gradient *g, int type)
 
 static int reserve_rooms(struct cox_dp_gradient *g, int needed)
 {
-    const size_t most = (size_t)(needed + needed / 8);
+    const size_t most = (size_t)needed + (size_t)needed / 8;
     const size_t slots = most + (size_t)g->model.n_types;
     const size_t tall = (size_t)(g->widest > g->d ? g->widest : g->d);
     const size_t of_block = 4 * (size_t)g->q->m1 * COX_DP_BLOCK;
