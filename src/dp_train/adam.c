@@ -2,38 +2,54 @@
 #include "dp_train/adam.h"
 
 #include <math.h>
+#include <pthread.h>
+
+#include "dp_train/adam_kernels.h"
+#include "kern/isa.h"
 
 #define CHUNK 16384 /* numbers of one piece of work */
 
+#define DECLARE(isa) extern const struct cox_dp_adam_kernels cox_dp_adam_kernels_##isa;
+COX_ISA_LIST(DECLARE)
+#define ENTRY(isa) &cox_dp_adam_kernels_##isa,
+static const struct cox_dp_adam_kernels *const tables[] = {COX_ISA_LIST(ENTRY)};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int chosen;
+
+static void choose(void)
+{
+    if (cox_isa_select(&chosen, NULL, NULL))
+        chosen = 0;
+}
+
+const struct cox_dp_adam_kernels *cox_dp_adam_kernels(void)
+{
+    pthread_once(&once, choose);
+    return tables[chosen];
+}
+
+const struct cox_dp_adam_kernels *cox_dp_adam_kernels_at(int index)
+{
+    return index >= 0 && index < cox_isa_count() && cox_isa_supported(index) ? tables[index] : NULL;
+}
+
 struct work {
     const struct cox_dp_adam *adam;
+    const struct cox_dp_adam_kernels *kernels;
+    struct cox_dp_adam_numbers numbers;
     double *x;
     const double *gradient;
-    double by; /* the rate with both corrections */
 };
 
 static void chunk(void *user, int item, int thread)
 {
     const struct work *w = user;
-    const double b1 = w->adam->beta1;
-    const double b2 = w->adam->beta2;
-    const double epsilon = w->adam->epsilon;
-    const double by = w->by;
     size_t from = (size_t)item * CHUNK;
     size_t n = w->adam->n - from < CHUNK ? w->adam->n - from : CHUNK;
-    const double *restrict gradient = w->gradient + from;
-    double *restrict x = w->x + from;
-    double *restrict mean = w->adam->mean + from;
-    double *restrict square = w->adam->square + from;
     (void)thread;
-    for (size_t i = 0; i < n; i++) {
-        double g = gradient[i];
-        double m = b1 * mean[i] + (1 - b1) * g;
-        double v = b2 * square[i] + (1 - b2) * g * g;
-        mean[i] = m;
-        square[i] = v;
-        x[i] -= by * m / (sqrt(v) + epsilon);
-    }
+    w->kernels->step(n, &w->numbers, w->gradient + from, w->adam->mean + from,
+                     w->adam->square + from, w->x + from);
 }
 
 /* The corrections of both means go into the rate, as at the end of the paper's section 2 and in the
@@ -43,7 +59,11 @@ void cox_dp_adam_step(const struct cox_dp_adam *adam, double *x, const double *g
 {
     double by =
         rate * sqrt(1 - pow(adam->beta2, (double)step)) / (1 - pow(adam->beta1, (double)step));
-    struct work work = {adam, x, gradient, by};
+    struct work work = {.adam = adam,
+                        .kernels = cox_dp_adam_kernels(),
+                        .numbers = {adam->beta1, adam->beta2, adam->epsilon, by},
+                        .x = x,
+                        .gradient = gradient};
     cox_team_run(team, (int)((adam->n + CHUNK - 1) / CHUNK), chunk, &work);
 }
 
