@@ -80,7 +80,9 @@ static bool look_at_moves(struct cox_dyn_potential *p, const double (*x)[3],
     double most = 0;
     if (!p->built || box->periodic != p->box0.periodic)
         return false;
-    p->strained = box->periodic && memcmp(box->h, p->box0.h, sizeof box->h) != 0;
+    p->strained = false;
+    for (int k = 0; box->periodic && k < 9; k++)
+        p->strained = p->strained || box->h[k / 3][k % 3] != p->box0.h[k / 3][k % 3];
     if (p->strained) {
         double inverse[3][3], back[3][3];
         invert((const double(*)[3])p->box0.h, inverse);

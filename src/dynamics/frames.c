@@ -11,6 +11,7 @@
 #include "dynamics/lines.h"
 #include "molecule/elements.h"
 #include "potential/data.h"
+#include "potential/data_source.h"
 #include "store/traj.h"
 
 #define MOST_BYTES ((size_t)1 << 34)
@@ -29,38 +30,38 @@ struct cox_dyn_frames {
     char (*name)[COX_DP_TYPE_NAME];
 };
 
-/* Names of a deepmd/npy folder: its own type_map.raw, else TYPE0, TYPE1 … */
+/* Names of a labelled system: its own type_map.raw, else TYPE0, TYPE1 … */
 static int own_names(struct cox_dyn_frames *f, int *n, struct cox_err *err)
 {
-    char path[4096];
-    char *text = NULL;
+    struct cox_dp_source source;
+    char **words = NULL;
     *n = 0;
     f->name = cox_alloc(COX_DYN_MAX_NAMES, sizeof *f->name);
     if (!f->name)
         return cox_err_set(err, COX_ENOMEM, "out of memory reading '%s'", f->path);
-    int rc = cox_path_join(path, sizeof path, f->path, "type_map.raw", err);
-    if (!rc && cox_file_exists(path))
-        rc = cox_file_read(&text, NULL, path, 1 << 20, err);
-    for (const char *p = text; !rc && p && *n < COX_DYN_MAX_NAMES; (*n)++) {
-        p += strspn(p, " \t\r\n");
-        size_t length = strcspn(p, " \t\r\n");
-        if (!length)
-            break;
-        snprintf(f->name[*n], COX_DP_TYPE_NAME, "%.*s", (int)length, p);
-        p += length;
-    }
-    cox_free(text);
-    for (; !rc && !*n && *n < COX_DYN_MAX_NAMES;)
-        for (; *n < COX_DYN_MAX_NAMES; (*n)++)
-            snprintf(f->name[*n], COX_DP_TYPE_NAME, "TYPE%d", *n);
+    int rc = cox_dp_source_open(&source, f->path, err);
+    if (rc)
+        return rc;
+    if (cox_dp_source_has(&source, "type_map.raw"))
+        rc = cox_dp_source_words(&words, n, &source, "type_map.raw", err);
+    cox_dp_source_close(&source);
+    if (*n > COX_DYN_MAX_NAMES)
+        rc = cox_err_set(err, COX_EINVAL, "'%s' names %d types; at most %d can be read", f->path,
+                         *n, COX_DYN_MAX_NAMES);
+    for (int i = 0; !rc && i < *n; i++)
+        snprintf(f->name[i], COX_DP_TYPE_NAME, "%s", words[i]);
+    for (; !rc && !words && *n < COX_DYN_MAX_NAMES; (*n)++)
+        snprintf(f->name[*n], COX_DP_TYPE_NAME, "TYPE%d", *n);
+    cox_free(words);
     return rc;
 }
 
 static int open_any(struct cox_dyn_frames *f, struct cox_err *err)
 {
+    size_t length = 0;
     int n = 0;
     int rc;
-    if (cox_file_is_directory(f->path)) {
+    if (cox_dyn_is_labelled(f->path)) {
         rc = own_names(f, &n, err);
         return rc ? rc
                   : cox_dp_data_read(&f->data, f->path, (const char(*)[COX_DP_TYPE_NAME])f->name, n,
@@ -78,8 +79,9 @@ static int open_any(struct cox_dyn_frames *f, struct cox_err *err)
         return cox_err_set(err, COX_EINVAL,
                            "'%s': trajectories are .h5, .xyz, .extxyz or deepmd/npy folders",
                            f->path);
-    rc = cox_file_read(&f->text, NULL, f->path, MOST_BYTES, err);
-    f->lines = (struct cox_lines){.path = f->path, .next = f->text};
+    rc = cox_file_read(&f->text, &length, f->path, MOST_BYTES, err);
+    if (!rc)
+        f->lines = (struct cox_lines){.path = f->path, .next = f->text, .end = f->text + length};
     return rc;
 }
 
@@ -162,9 +164,9 @@ static int next_npy(struct cox_dyn_frames *f, struct cox_dyn_start *out, struct 
     int rc = cox_dyn_start_reserve(out, d->n_atoms, err);
     if (rc)
         return rc;
-    out->n = d->n_atoms;
-    for (int i = 0; i < d->n_atoms; i++) {
-        out->species[i] = cox_dyn_start_name(out, f->name[d->type[i]]);
+    const int *type = cox_dp_data_types(d, f->at, &out->n);
+    for (int i = 0; i < out->n; i++) {
+        out->species[i] = cox_dyn_start_name(out, f->name[type[i]]);
         memcpy(out->x[i], d->x + 3 * (f->at * d->n_atoms + i), sizeof out->x[i]);
     }
     out->box.periodic = d->periodic && d->box;

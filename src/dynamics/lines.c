@@ -22,6 +22,14 @@ char *cox_lines_next(struct cox_lines *lines)
     return line;
 }
 
+int cox_lines_expect(const struct cox_lines *lines, long long n, int bytes, struct cox_err *err)
+{
+    if (n <= (lines->end - lines->next) / bytes + 1)
+        return COX_OK;
+    return cox_lines_error(lines, err, "%lld atoms cannot be in the %lld bytes that are left", n,
+                           (long long)(lines->end - lines->next));
+}
+
 int cox_lines_split(char *line, char *words[COX_LINE_WORDS])
 {
     static const char blanks[] = " \t\v\f\r";

@@ -12,12 +12,17 @@
 
 struct cox_lines {
     const char *path;
-    char *next;     /* not yet read; the text is changed: lines and words are ended by zeros */
-    int64_t number; /* of the line that was read last, from 1 */
+    char *next;      /* not yet read; the text is changed: lines and words are ended by zeros */
+    const char *end; /* of the text, which has a zero there */
+    int64_t number;  /* of the line that was read last, from 1 */
 };
 
 /* The next line without its end, NULL at the end of the text. */
 char *cox_lines_next(struct cox_lines *lines);
+/* COX_EFORMAT when what is left of the text cannot have so many lines of `bytes` each: before room
+ * is made for them. */
+int cox_lines_expect(const struct cox_lines *lines, long long n, int bytes,
+                     struct cox_err *err) COX_MUST_CHECK;
 /* Splits at blanks; more than COX_LINE_WORDS are left together in the last one. */
 int cox_lines_split(char *line, char *words[COX_LINE_WORDS]);
 /* "FILE, line N: " and what is wrong. */

@@ -112,11 +112,12 @@ static int read_npy(struct cox_dyn_start *out, const char *path,
                          path, (long long)data->n, (long long)o->frame);
     if (!rc)
         rc = cox_dyn_start_reserve(out, data->n_atoms, err);
-    out->n = rc ? 0 : data->n_atoms;
+    const int *type = rc ? NULL : cox_dp_data_types(data, frame, &out->n);
+    out->n = rc ? 0 : out->n;
     out->box.periodic = !rc && data->periodic && data->box;
     for (int i = 0; i < out->n; i++) {
         memcpy(out->x[i], data->x + 3 * (frame * data->n_atoms + i), sizeof out->x[i]);
-        out->species[i] = cox_dyn_start_name(out, o->model_name[data->type[i]]);
+        out->species[i] = cox_dyn_start_name(out, o->model_name[type[i]]);
         out->mass_u[i] = 0;
     }
     if (out->box.periodic)
@@ -125,17 +126,22 @@ static int read_npy(struct cox_dyn_start *out, const char *path,
     return rc;
 }
 
+bool cox_dyn_is_labelled(const char *path)
+{
+    return cox_file_is_directory(path) || strchr(path, '#');
+}
+
 int cox_dyn_start_read(struct cox_dyn_start *out, const char *path,
                        const struct cox_dyn_start_options *options, struct cox_err *err)
 {
     char *text = NULL;
     size_t length = 0;
-    if (cox_file_is_directory(path))
+    if (cox_dyn_is_labelled(path))
         return read_npy(out, path, options, err);
     int rc = cox_file_read(&text, &length, path, MOST_BYTES, err);
     if (rc)
         return rc;
-    struct cox_lines lines = {.path = path, .next = text};
+    struct cox_lines lines = {.path = path, .next = text, .end = text + length};
     if (memchr(text, 0, length))
         rc = cox_err_set(err, COX_EFORMAT,
                          "%s is no text: a start is extended XYZ (.xyz), a LAMMPS data file, or a "

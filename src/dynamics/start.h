@@ -43,7 +43,9 @@ struct cox_dyn_start_options {
     const char *const *type_names;
     int n_type_names;
 };
-/* By what the file is: a folder is deepmd/npy; .xyz and .extxyz; else LAMMPS data. */
+/* Whether it is a deepmd/npy folder, or the same in a file (FILE.h5#/GROUP). */
+bool cox_dyn_is_labelled(const char *path);
+/* By what the file is: deepmd/npy; .xyz and .extxyz; else LAMMPS data. */
 int cox_dyn_start_read(struct cox_dyn_start *out, const char *path,
                        const struct cox_dyn_start_options *options,
                        struct cox_err *err) COX_MUST_CHECK;

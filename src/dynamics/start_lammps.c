@@ -195,7 +195,9 @@ static int begin_atoms(struct data *d, struct cox_err *err)
         return cox_lines_error(d->lines, err,
                                "the header lacks one of: atoms, atom types, xlo xhi, ylo yhi, zlo "
                                "zhi (is this a LAMMPS data file?)");
-    int rc = cox_dyn_start_reserve(d->out, (int)d->atoms, err);
+    int rc = cox_lines_expect(d->lines, d->atoms, 10, err); /* "1 1 0 0 0" */
+    if (!rc)
+        rc = cox_dyn_start_reserve(d->out, (int)d->atoms, err);
     if (rc)
         return rc;
     d->out->n = (int)d->atoms;

@@ -236,6 +236,8 @@ int cox_dyn_xyz_next(struct cox_dyn_start *out, struct cox_lines *lines, struct 
         return cox_lines_error(lines, err, "an XYZ frame begins with its number of atoms alone");
     int rc = cox_lines_whole(lines, words[0], "the number of atoms", 1, 100000000, &n, err);
     if (!rc)
+        rc = cox_lines_expect(lines, n, 8, err); /* "H 0 0 0" */
+    if (!rc)
         rc = cox_dyn_start_reserve(out, (int)n, err);
     if (rc)
         return rc;

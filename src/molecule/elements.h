@@ -3,7 +3,7 @@
 #ifndef COX_MOLECULE_ELEMENTS_H
 #define COX_MOLECULE_ELEMENTS_H
 
-/* "C" for 6; "?" for 0 or what is not in the table (1 to 54). */
+/* "C" for 6; "?" for 0 or what is not in the table (1 to 95). */
 const char *cox_element_symbol(int number);
 /* Atomic number of a symbol in any case, with blanks around it; 0 unknown. */
 int cox_element_of_symbol(const char *symbol);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where a labelled system lies: a folder of text and .npy files, or a group of an HDF5 file that
- * has datasets of the same names ("FILE.h5#/GROUP"). Only data.c uses it. */
+ * has datasets of the same names ("FILE.h5#/GROUP"). For data.c, and who needs a name only. */
 #ifndef COX_POTENTIAL_DATA_SOURCE_H
 #define COX_POTENTIAL_DATA_SOURCE_H
 
