@@ -16,6 +16,7 @@ import warnings
 
 try:
     import ase.io
+    import h5py
     import MDAnalysis
     import numpy as np
     from MDAnalysis.analysis.rdf import InterRDF
@@ -172,6 +173,23 @@ class Files(Case):
         six = table("f10")
         self.assertAlmostEqual(six["potential_eV"][0], 6 * ends[0]["potential_eV"][0], places=6)
         self.assertAlmostEqual(six["volume_A3"][0], 6 * ends[0]["volume_A3"][0], places=6)
+        with h5py.File("npy.h5", "w") as f:
+            for name in "coord", "box":
+                f["a/set.000/" + name + ".npy"] = np.load("npy/set.000/" + name + ".npy")
+            f["a/type.raw"] = ["HO".index(n) for n in self.names]
+            f["a/type_map.raw"] = ["H", "O"]
+        cox("run", "-m", "model.dp", "-x", "npy.h5#/a", "--frame", "1", "--nvt", "9", "--steps", "1", "-o", "f12")
+        self.assertAlmostEqual(table("f12")["potential_eV"][0], ends[0]["potential_eV"][0], places=7)
+        for source in "npy", "npy.h5#/a", "start.xyz,v.xyz":
+            cox("rdf", source, "-o", "r.csv")
+            with open("r.csv") as f:
+                rows = [sorted(line.strip().split(",")[1:]) for line in f]
+            if source == "npy":
+                first = rows
+            else:
+                self.assertEqual([len(r) for r in rows], [len(r) for r in first])
+                for r, q in list(zip(rows, first))[1:]:
+                    np.testing.assert_allclose([float(c) for c in r], [float(c) for c in q], rtol=1e-6, atol=1e-9)
         self.refused("has 2 frames; frame 2 (from 0) was asked for", "-x", "npy", "--frame", "2", "--nvt", "9", "--steps",
                      "1", "-o", "f11")
 
