@@ -3,10 +3,10 @@
  *
  * A write that SIGKILL meets may end where a page of the file ends. What is written over something
  * and lies across such a place would be left half new, half old, with a checksum that fits neither.
- * Most of what HDF5 writes over begins with a page and is shorter (h5.c); of the others (indices of
- * long files, and all in files that older versions of Coxswain made) the new bytes are stored in
- * PATH.redo first. The rows of uncompressed chunks are written over by what they were, with others
- * behind them: they need it not.
+ * So what is shorter than a page is put where it lies within one; of the others (parts of the index
+ * of a long file, and all in files that older versions of Coxswain made) the new bytes are stored
+ * in PATH.redo first. The rows of uncompressed chunks are written over by what they were, with
+ * others behind them: they need it not.
  *
  * Staged, for cutting: nothing is written until the file is closed, and then all or nothing. HDF5
  * has no order there that a killed writer could stop in. */
@@ -22,15 +22,19 @@
 #include "h5/redo.h"
 
 #define PAGE 4096
+#define FRESH 16               /* places for frames that were given out and not written to yet */
 #define REDO_SPACE (256 << 10) /* reserved: there may be none when it is needed */
 
 struct cox_h5_driver {
     H5FD_t pub; /* HDF5's; first */
     int fd, redo_fd;
     bool staged, dropped; /* staged, and not to be written: also after a failure */
+    bool made;            /* new, of no name yet: it may be spoilt */
     bool compressed;      /* raw data that is written over may be of another kind than it was */
     bool unsynced;        /* the redo file */
     haddr_t end_allocated, end;
+    haddr_t fresh[FRESH]; /* in a ring; 0: none */
+    int n_fresh;
     dev_t device;
     ino_t inode;
     struct cox_h5_redo redo;
@@ -55,7 +59,8 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t access, haddr_t
     (void)most;
     if (!d || !(flags & H5F_ACC_RDWR) || strlen(name) >= PATH_MAX)
         return NULL;
-    d->fd = open(name, O_RDWR | O_CLOEXEC);
+    d->made = flags & (H5F_ACC_CREAT | H5F_ACC_TRUNC);
+    d->fd = open(name, O_RDWR | O_CLOEXEC | (d->made ? O_CREAT | O_TRUNC : 0), 0666);
     if (d->fd < 0 || fstat(d->fd, &st)) {
         fail("open the file");
         if (d->fd >= 0)
@@ -114,6 +119,25 @@ static herr_t query(const H5FD_t *file, unsigned long *flags)
              H5FD_FEAT_AGGREGATE_SMALLDATA | H5FD_FEAT_SUPPORTS_SWMR_IO |
              H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
     return 0;
+}
+
+static bool lies_across(haddr_t at, hsize_t n)
+{
+    return n && at / PAGE != (at + n - 1) / PAGE;
+}
+
+/* What fits into a page lies within one. */
+static haddr_t allocate(H5FD_t *file, H5FD_mem_t type, hid_t transfer, hsize_t n)
+{
+    struct cox_h5_driver *d = (struct cox_h5_driver *)file;
+    haddr_t at = d->end_allocated;
+    (void)transfer;
+    if (n <= PAGE && lies_across(at, n))
+        at = (at + PAGE - 1) / PAGE * PAGE;
+    d->end_allocated = at + n;
+    if (type == H5FD_MEM_DRAW)
+        d->fresh[d->n_fresh++ % FRESH] = at;
+    return at;
 }
 
 static haddr_t get_end_allocated(const H5FD_t *file, H5FD_mem_t type)
@@ -196,6 +220,24 @@ static bool store(struct cox_h5_driver *d, haddr_t at, size_t n, const void *byt
     return !write_all(d->redo_fd, d->redo.bytes, d->redo.used, 0);
 }
 
+static bool is_fresh(struct cox_h5_driver *d, haddr_t at)
+{
+    for (int i = 0; i < FRESH; i++)
+        if (d->fresh[i] == at) {
+            d->fresh[i] = 0;
+            return true;
+        }
+    return false;
+}
+
+/* Whether a write would spoil what is there if it were cut short. */
+static bool is_delicate(struct cox_h5_driver *d, H5FD_mem_t type, haddr_t at, size_t n)
+{
+    if (type == H5FD_MEM_DRAW && (is_fresh(d, at) || !d->compressed))
+        return false;
+    return !d->made && at < d->end && lies_across(at, n);
+}
+
 static herr_t write_bytes(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t n,
                           const void *bytes)
 {
@@ -208,9 +250,7 @@ static herr_t write_bytes(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t
         return fail("write");
     }
     if (!d->staged) {
-        const bool across = n && at / PAGE != (at + n - 1) / PAGE && at < d->end;
-        const bool stored =
-            across && (type != H5FD_MEM_DRAW || d->compressed) && store(d, at, n, bytes);
+        const bool stored = is_delicate(d, type, at, n) && store(d, at, n, bytes);
         if (write_all(d->fd, bytes, n, at))
             return fail("write");
         if (stored && write_all(d->redo_fd, nothing, sizeof nothing, 0))
@@ -256,6 +296,7 @@ static const H5FD_class_t methods = {.name = "coxswain",
                                      .close = close_file,
                                      .cmp = compare,
                                      .query = query,
+                                     .alloc = allocate,
                                      .get_eoa = get_end_allocated,
                                      .set_eoa = set_end_allocated,
                                      .get_eof = get_end,

@@ -16,12 +16,6 @@
  * all. The library's 100 attempts would never end on a damaged file. */
 #define READ_ATTEMPTS 26
 
-/* A write that SIGKILL meets may end where a page of the file ends: an object of HDF5's that lies
- * across that place is left half new, half old, with a checksum that fits neither. So objects of
- * ALIGN_FROM bytes and more begin with a page; none that is ever written over is smaller. */
-#define ALIGN_FROM 64
-#define ALIGN_TO 4096
-
 static pthread_mutex_t lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -80,7 +74,7 @@ int cox_h5_alloc(struct cox_h5 **out, const char *path, struct cox_err *err)
     return COX_OK;
 }
 
-static hid_t access_list(enum cox_h5_access access)
+static hid_t access_list(struct cox_h5 *file, enum cox_h5_access access)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
@@ -88,7 +82,8 @@ static hid_t access_list(enum cox_h5_access access)
     H5Pset_metadata_read_attempts(fapl, READ_ATTEMPTS);
     if (access != COX_H5_PLAIN) {
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
-        H5Pset_alignment(fapl, ALIGN_FROM, ALIGN_TO);
+        H5Pset_meta_block_size(fapl, 0); /* driver.c is asked for a place for each object */
+        cox_h5_driver_use(&file->spare, fapl, access == COX_H5_STAGED);
     }
     return fapl;
 }
@@ -98,15 +93,12 @@ int cox_h5_open_id(struct cox_h5 *file, enum cox_h5_access access, unsigned flag
 {
     int rc = COX_OK;
     cox_h5_enter();
-    hid_t fapl = access_list(access);
-    const bool in_place = access == COX_H5_LIVE || access == COX_H5_STAGED;
-    if (in_place)
-        cox_h5_driver_use(&file->spare, fapl, access == COX_H5_STAGED);
+    hid_t fapl = access_list(file, access);
     file->id = H5Fopen(file->path, flags, fapl);
     H5Pclose(fapl);
     if (file->id < 0)
         rc = cox_h5_fail(file, "open", "the file (is it HDF5?)", err);
-    else if (in_place)
+    else if (access != COX_H5_PLAIN)
         file->driver = cox_h5_driver_of(file->id);
     cox_h5_leave();
     return rc;
@@ -138,14 +130,22 @@ static int create(struct cox_h5 **out, const char *path, enum cox_h5_access acce
     struct cox_h5 *file = *out;
     file->staged = true;
     cox_file_temporary(path, file->temporary, sizeof file->temporary);
-    cox_h5_enter();
-    hid_t fapl = access_list(access);
-    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
-    H5Pclose(fapl);
-    if (file->id < 0)
-        rc = cox_h5_fail(file, "create", "the file", err);
-    cox_h5_leave();
+    if (access != COX_H5_PLAIN)
+        rc = cox_h5_reserve_driver(file, err);
+    if (!rc) {
+        unlink(file->temporary); /* HDF5 would open it twice, which driver.c is not made for */
+        cox_h5_enter();
+        hid_t fapl = access_list(file, access);
+        file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
+        H5Pclose(fapl);
+        if (file->id < 0)
+            rc = cox_h5_fail(file, "create", "the file", err);
+        else if (access != COX_H5_PLAIN)
+            file->driver = cox_h5_driver_of(file->id);
+        cox_h5_leave();
+    }
     if (rc) {
+        cox_free(file->spare);
         cox_free(file);
         *out = NULL;
     }
@@ -159,7 +159,7 @@ int cox_h5_create(struct cox_h5 **out, const char *path, struct cox_err *err)
 
 int cox_h5_create_live(struct cox_h5 **out, const char *path, struct cox_err *err)
 {
-    return create(out, path, COX_H5_LATEST, err);
+    return create(out, path, COX_H5_LIVE, err);
 }
 
 int cox_h5_open_read(struct cox_h5 **out, const char *path, struct cox_err *err)

@@ -123,12 +123,6 @@ int cox_h5_get_number(struct cox_h5 *file, const char *object, const char *key, 
                       struct cox_err *err) COX_MUST_CHECK;
 int cox_h5_get_ints(struct cox_h5 *file, const char *object, const char *key, int n,
                     int32_t *values, struct cox_err *err) COX_MUST_CHECK;
-/* Names of what is in a group, sorted; *out is one block, freed with cox_free. */
-int cox_h5_list(char ***out, int *n, struct cox_h5 *file, const char *group,
-                struct cox_err *err) COX_MUST_CHECK;
-/* A dataset of texts, of fixed or variable width, as other programs write them; likewise. */
-int cox_h5_read_words(char ***out, int *n, struct cox_h5 *file, const char *name,
-                      struct cox_err *err) COX_MUST_CHECK;
 /* Makes a group (and its parents); an existing one is fine. */
 int cox_h5_group(struct cox_h5 *file, const char *name, struct cox_err *err) COX_MUST_CHECK;
 /* A second name for an object: H5MD shares one `step` and `time` between its elements. */

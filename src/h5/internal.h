@@ -30,11 +30,12 @@ int cox_h5_fail(const struct cox_h5 *file, const char *what, const char *name, s
 int cox_h5_alloc(struct cox_h5 **out, const char *path, struct cox_err *err);
 enum cox_h5_access {
     COX_H5_PLAIN,
-    COX_H5_LATEST, /* objects are written in the format that SWMR needs */
-    COX_H5_LIVE,   /* likewise, in place, through driver.c */
-    COX_H5_STAGED  /* likewise, all at once when it is closed */
+    COX_H5_LIVE,  /* through driver.c, objects in the format that SWMR needs */
+    COX_H5_STAGED /* likewise, all at once when it is closed */
 };
 
+/* Sees to it that there is a file->spare. */
+int cox_h5_reserve_driver(struct cox_h5 *file, struct cox_err *err);
 /* Opens file->path, with file->spare if it is to be written in place; COX_EIO when HDF5 refuses. */
 int cox_h5_open_id(struct cox_h5 *file, enum cox_h5_access access, unsigned flags,
                    struct cox_err *err);

@@ -26,15 +26,17 @@
 
 /* ---- one writer ---- */
 
-/* A reader that finishes a dead writer's work holds the lock for some milliseconds. */
-#define PATIENCE 100 /* naps of 5 ms */
+/* A reader that finishes a dead writer's work holds the lock for some milliseconds, the last of
+ * them when there is nothing left to see of it. Naps of 5 ms: */
+#define PATIENCE 4
+#define PATIENCE_IF_UNFINISHED 100
 
-static int try_lock(int fd, bool patient)
+static int try_lock(int fd, int naps)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     const struct timespec nap = {0, 5000000};
     int rc;
-    for (int i = patient ? PATIENCE : 0;; i--) {
+    for (int i = naps;; i--) {
         rc = fcntl(fd, F_OFD_SETLK, &whole);
         if (!rc || !i || (errno != EAGAIN && errno != EACCES))
             return rc;
@@ -50,7 +52,8 @@ static int lock_for_writing(struct cox_h5 *file, bool patient, struct cox_err *e
     file->fd = open(file->path, O_RDWR | O_CLOEXEC);
     if (file->fd < 0)
         return cox_err_errno(err, "cannot open '%s'", file->path);
-    if (!try_lock(file->fd, patient && cox_h5_redo_is_there(file->path)) ||
+    const int naps = cox_h5_redo_is_there(file->path) ? PATIENCE_IF_UNFINISHED : PATIENCE;
+    if (!try_lock(file->fd, patient ? naps : 0) ||
         (errno != EAGAIN && errno != EACCES)) /* a file system without locks is taken as it is */
         return cox_h5_redo_replay(file->path, file->fd, err);
     close(file->fd);
@@ -265,7 +268,7 @@ void cox_h5_unlock(struct cox_h5 *file, bool failed)
 
 /* ---- opening ---- */
 
-static int reserve_driver(struct cox_h5 *file, struct cox_err *err)
+int cox_h5_reserve_driver(struct cox_h5 *file, struct cox_err *err)
 {
     if (!file->spare)
         file->spare = cox_h5_driver_create();
@@ -276,7 +279,7 @@ static int reserve_driver(struct cox_h5 *file, struct cox_err *err)
 static int open_for_writing(struct cox_h5 *file, enum cox_h5_access access, struct cox_err *err)
 {
     const unsigned flags = access == COX_H5_LIVE ? H5F_ACC_SWMR_WRITE : 0;
-    int rc = reserve_driver(file, err);
+    int rc = cox_h5_reserve_driver(file, err);
     if (!rc)
         rc = lock_for_writing(file, true, err);
     if (!rc)
@@ -330,12 +333,13 @@ int cox_h5_open_follow(struct cox_h5 **out, const char *path, struct cox_err *er
 int cox_h5_publish(struct cox_h5 *file, struct cox_err *err)
 {
     char stale[COX_H5_REDO_PATH_SIZE];
-    int rc = reserve_driver(file, err);
+    int rc = cox_h5_reserve_driver(file, err);
     cox_h5_enter();
     if (H5Fclose(file->id) < 0 && !rc)
         rc = cox_h5_fail(file, "close", "the file", err);
     cox_h5_leave();
     file->id = -1;
+    file->driver = NULL;
     cox_h5_redo_path(stale, file->path);
     unlink(stale); /* of a file that was removed */
     if (!rc)

@@ -308,6 +308,15 @@ static void visit_all(life *story, bool compress, int64_t frames, int64_t from)
     print_message("%ld writes\n", n - 1);
 }
 
+/* Its writer was killed, but not within a write. */
+static void remove_base(void)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%s.redo", base);
+    unlink(name);
+    unlink(base);
+}
+
 static void live(life *story, int residues, bool plain, int frames, int voids, int64_t from)
 {
     cox_system_destroy(sys);
@@ -320,7 +329,7 @@ static void live(life *story, int residues, bool plain, int frames, int voids, i
         if (frames)
             lay_out(compress, frames, voids);
         visit_all(story, compress, frames, from);
-        unlink(base);
+        remove_base();
     }
 }
 
@@ -377,7 +386,7 @@ static int teardown(void **state)
 {
     (void)state;
     cox_system_destroy(sys);
-    unlink(base);
+    remove_base();
     return cox_directory_remove(folder, &failure);
 }
 
