@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* potential_infer MODEL FRAME PRECISION THREADS TOLERANCE: our evaluator as a worker of
- * bench/potential.py. PRECISION is f64 or f32; TOLERANCE 0: the embedding nets as they are, else
- * tables of them with at most this error. Beside the common commands:
+/* potential_infer MODEL FRAME PRECISION THREADS: our evaluator as a worker of bench/potential.py.
+ * PRECISION is f64, f32 or mix16. Beside the common commands:
  *   list N   N times the neighbour list alone
  *   rates N  best of N: this thread's rate of products of the fitting net's widest layer (GFLOP/s)
  *            and of tanh (ns a number) */
@@ -16,7 +15,6 @@
 #include "potential/dp_file.h"
 #include "potential/eval_kernels.h"
 #include "potential/evaluate.h"
-#include "potential/table.h"
 #include "potential_worker.h"
 
 struct ours {
@@ -111,7 +109,7 @@ static double tanh_ns(bool single, const void *x, void *y, long long tries)
 
 static int rates(struct ours *o, long long tries, struct cox_err *err)
 {
-    const bool single = o->precision == COX_DP_F32;
+    const bool single = o->precision != COX_DP_F64;
     const size_t size = 1 << 20;
     void *a = cox_alloc(size, 8), *b = cox_alloc(size, 8), *c = cox_alloc(size, 8);
     int rc = a && b && c ? 0 : cox_err_set(err, COX_ENOMEM, "no memory for three matrices");
@@ -142,31 +140,16 @@ static int command(void *user, struct potential_frame *frame, const char *line, 
     return COX_ENOTFOUND;
 }
 
-/* What `cox potential compress` does to a model. */
-static int make_tables(struct cox_dp_model *model, double tolerance, struct cox_err *err)
-{
-    struct cox_dp_table_error error;
-    model->tables.nearest_A = COX_DP_TABLE_NEAREST_A;
-    int rc = cox_dp_table_choose(model, tolerance, model->tables.nearest_A, &model->tables.stride,
-                                 &error, err);
-    model->tables.error = error.g;
-    model->tables.d_error = error.slope;
-    return rc;
-}
-
 static int serve(struct ours *o, struct potential_frame *frame, char **argv, struct cox_err *err)
 {
     long long threads;
-    double tolerance;
     char about[256];
-    o->precision = !strcmp(argv[3], "f32") ? COX_DP_F32 : COX_DP_F64;
+    o->precision = !strcmp(argv[3], "mix16") ? COX_DP_MIX16
+                   : !strcmp(argv[3], "f32") ? COX_DP_F32
+                                             : COX_DP_F64;
     if (cox_parse_int(argv[4], &threads) || threads < 1 || threads > 1024)
         return cox_err_set(err, COX_EINVAL, "threads '%s': 1 … 1024 allowed", argv[4]);
-    if (cox_parse_double(argv[5], &tolerance) || !(tolerance >= 0))
-        return cox_err_set(err, COX_EINVAL, "tolerance '%s': at least 0", argv[5]);
     int rc = cox_dp_model_read(&o->model, argv[1], err);
-    if (!rc && tolerance > 0)
-        rc = make_tables(o->model, tolerance, err);
     if (!rc)
         rc = potential_frame_read(frame, argv[2], err);
     if (!rc)
@@ -180,7 +163,7 @@ static int serve(struct ours *o, struct potential_frame *frame, char **argv, str
     (void)snprintf(about, sizeof about,
                    "\"isa\": \"%s\", \"parameters\": %lld, \"stride\": %g, \"table_error\": %g, "
                    "\"slope_error\": %g",
-                   (o->precision == COX_DP_F32 ? cox_dp_kernels_f32() : cox_dp_kernels_f64())->isa,
+                   (o->precision != COX_DP_F64 ? cox_dp_kernels_f32() : cox_dp_kernels_f64())->isa,
                    cox_dp_model_parameters(o->model), o->model->tables.stride,
                    o->model->tables.error, o->model->tables.d_error);
     const struct potential_worker worker = {
@@ -193,8 +176,8 @@ int main(int argc, char **argv)
     struct cox_err err = COX_ERR_INIT;
     struct potential_frame frame = {0};
     struct ours o = {0};
-    if (argc != 6) {
-        fprintf(stderr, "usage: potential_infer MODEL FRAME f64|f32 THREADS TOLERANCE\n");
+    if (argc != 5) {
+        fprintf(stderr, "usage: potential_infer MODEL FRAME f64|f32|mix16 THREADS\n");
         return 2;
     }
     cox_neighbours_init(&o.list);

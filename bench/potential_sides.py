@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 
-TABLES = {"f64": "1e-10", "f32": "1e-8"}   # largest error of an embedding net's table
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -79,6 +78,10 @@ class Sides:
             path = os.path.join(folder, f"frame{cells}")
             self.frames[write_frame(path, os.path.join(data, "data_3"), cells)] = path
 
+        self.our_models = {False: os.path.join(self.models, "water.dp"), True: os.path.join(folder, "compressed.dp")}
+        subprocess.run([self.cox, "potential", "compress", "-i", self.our_models[False], "-o", self.our_models[True]],
+                       stdout=subprocess.DEVNULL, check=True)
+
     def environment(self, threads, between=1):
         """DeePMD-kit's three settings of threads."""
         return dict(os.environ, OMP_NUM_THREADS=str(threads), DP_INTRA_OP_PARALLELISM_THREADS=str(threads),
@@ -86,8 +89,8 @@ class Sides:
                     LD_LIBRARY_PATH=os.path.join(self.site, "tensorflow"))
 
     def ours(self, atoms, precision="f64", compressed=False, threads=1):
-        return Worker([os.path.join(self.programs, "potential_infer"), os.path.join(self.models, "water.dp"),
-                       self.frames[atoms], precision, str(threads), TABLES[precision] if compressed else "0"])
+        return Worker([os.path.join(self.programs, "potential_infer"), self.our_models[compressed],
+                       self.frames[atoms], precision, str(threads)])
 
     def theirs(self, way, atoms, precision="f64", compressed=False, threads=1):
         model = os.path.join(self.models, f"water{'' if precision == 'f64' else '32'}{'z' if compressed else ''}.pb")

@@ -8,9 +8,10 @@ import re
 import subprocess
 import sys
 
-from potential_sides import HERE, median
+from potential_sides import HERE
 
 TURNS = 2
+OUR_STEPS = 240
 STEPS, SHOWN_EVERY = 90, 30   # DeePMD-kit leaves the first SHOWN_EVERY steps out of its mean
 
 
@@ -40,29 +41,30 @@ def theirs(sides, name, threads):
     return 1 / float(found.group(1))
 
 
-def ours_available(sides):
-    return subprocess.run([sides.cox, "potential", "train", "--help"], capture_output=True, check=False).returncode == 0
-
-
 def ours(sides, name, threads):
-    """From lines `step S … seconds T` in its log: TODO of the trainer's final output."""
-    raise NotImplementedError
+    """All of its steps, and what it writes."""
+    folder = make_folder(sides, name, OUR_STEPS)
+    done = subprocess.run([sides.cox, "potential", "train", "--json", "--threads", str(threads), "input.json"],
+                          cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit("cox potential train failed:\n" + done.stderr[-2000:])
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if not rows[-2]["rmse_f_trn"] < 0.8 * rows[0]["rmse_f_trn"]:
+        sys.exit(f"training does not lower the error of forces: {rows[0]}, {rows[-2]}")
+    return OUR_STEPS / rows[-1]["seconds"]
 
 
 def measure(sides):
     rows = []
-    available = ours_available(sides)
-    if not available:
-        print("cox potential train is not there", file=sys.stderr)
     for threads in (1, 2):
         mine, peer = [], []
         for turn in range(TURNS):
-            if available:
-                mine.append(ours(sides, f"ours-{threads}-{turn}", threads))
+            mine.append(ours(sides, f"ours-{threads}-{turn}", threads))
             peer.append(theirs(sides, f"theirs-{threads}-{turn}", threads))
-        row = {"threads": threads, "theirs_steps_per_s": max(peer), "theirs_each": peer}
-        if mine:
-            row.update(ours_steps_per_s=max(mine), ours_each=mine,
-                       ratio=median([a / b for a, b in zip(mine, peer)]), ratio_best=max(mine) / max(peer))
+        row = {"threads": threads, "ours_steps_per_s": max(mine), "ours_each": mine, "theirs_steps_per_s": max(peer),
+               "theirs_each": peer, "ratio_each": [a / b for a, b in zip(mine, peer)],
+               "ratio": max(mine) / max(peer)}
+        print(f"training, {threads} thread(s): DeePMD-kit {max(peer):.2f} steps/s, ours {max(mine):.2f}, "
+              f"{row['ratio']:.2f} times", flush=True)
         rows.append(row)
     return rows
