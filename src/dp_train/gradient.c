@@ -33,27 +33,66 @@ static int net_width(const struct cox_dp_flat_net *net, int *biases)
     return widest;
 }
 
+/* The descriptors: their embedding nets, from `at` in the vector on; the end. */
+static ptrdiff_t parts(struct cox_dp_gradient *g, const struct cox_dp_model *m, ptrdiff_t at)
+{
+    int nets = 0, d = 0;
+    g->n_parts = m->n_descriptors;
+    for (int i = 0; i < g->n_parts; i++) {
+        struct cox_dp_part *p = &g->part[i];
+        p->q = &g->model.descriptor[i];
+        p->number = i;
+        p->radial = p->q->kind == COX_DP_SE_R;
+        p->n_embed = cox_dp_n_embed(m, p->q);
+        p->first_embed = nets;
+        p->first_d = d;
+        p->stride = (p->q->m1 + g->k->lanes - 1) / g->k->lanes * g->k->lanes;
+        for (int k = 0; k < p->n_embed; k++)
+            at = cox_dp_flatten(&g->embed[nets + k], &m->descriptor[i].embed[k], at);
+        for (int t = 0; t < m->n_types; t++)
+            for (int c = 0; c < (p->radial ? 1 : 4); c++)
+                p->empty[t][c] = -p->q->davg[t][c] / p->q->dstd[t][c];
+        nets += p->n_embed;
+        d += cox_dp_descriptor_width(p->q);
+        g->m1 = p->q->m1 > g->m1 ? p->q->m1 : g->m1;
+        g->stride = p->stride > g->stride ? p->stride : g->stride;
+    }
+    return at;
+}
+
+/* D_pq = D_qp for p, q < axis. */
+static void plan_fold(struct cox_dp_gradient *g, const struct cox_dp_model *m)
+{
+    const int axis = g->part[0].q->axis;
+    bool can = g->n_parts == 1 && !g->part[0].radial;
+    for (int t = 0; t < m->n_types; t++)
+        can = can && m->fit[t].layer[0].skip == COX_DP_SKIP_NONE;
+    g->square = can ? axis * axis : 0;
+    g->folded = can ? axis * (axis + 1) / 2 : 0;
+}
+
 /* The shapes, and where each net's numbers are. */
 static int flatten(struct cox_dp_gradient *g, const struct cox_dp_model *m)
 {
     const size_t types = (size_t)m->n_types;
-    g->n_embed = g->q->one_side ? m->n_types : m->n_types * m->n_types;
+    for (int i = 0; i < m->n_descriptors; i++) {
+        g->n_embed += cox_dp_n_embed(m, &m->descriptor[i]);
+        g->part[i].empty = cox_arena_alloc(g->arena, types, sizeof *g->part[i].empty);
+        if (!g->part[i].empty)
+            return COX_ENOMEM;
+    }
     g->embed = cox_arena_alloc(g->arena, (size_t)g->n_embed, sizeof *g->embed);
     g->fit = cox_arena_alloc(g->arena, types, sizeof *g->fit);
     g->side = cox_arena_alloc(g->arena, types, sizeof *g->side);
-    g->empty = cox_arena_alloc(g->arena, types, sizeof *g->empty);
     g->model.fparam_avg = cox_arena_alloc(g->arena, (size_t)m->n_fparam + 1, sizeof(double));
     g->model.fparam_inv_std = cox_arena_alloc(g->arena, (size_t)m->n_fparam + 1, sizeof(double));
-    if (!g->embed || !g->fit || !g->side || !g->empty || !g->model.fparam_avg ||
-        !g->model.fparam_inv_std)
+    if (!g->embed || !g->fit || !g->side || !g->model.fparam_avg || !g->model.fparam_inv_std)
         return COX_ENOMEM;
     for (int i = 0; i < m->n_fparam; i++) {
         g->model.fparam_avg[i] = m->fparam_avg[i];
         g->model.fparam_inv_std[i] = m->fparam_inv_std[i];
     }
-    ptrdiff_t at = 0;
-    for (int i = 0; i < g->n_embed; i++)
-        at = cox_dp_flatten(&g->embed[i], &m->descriptor[0].embed[i], at);
+    ptrdiff_t at = parts(g, m, 0);
     g->fit_first = at;
     for (int t = 0; t < m->n_types; t++) {
         int biases;
@@ -61,17 +100,10 @@ static int flatten(struct cox_dp_gradient *g, const struct cox_dp_model *m)
         int width = net_width(&g->fit[t], &biases);
         g->widest = width > g->widest ? width : g->widest;
         g->biases = biases > g->biases ? biases : g->biases;
-        for (int c = 0; c < 4; c++)
-            g->empty[t][c] = -g->q->davg[t][c] / g->q->dstd[t][c];
     }
     g->n_parameters = at;
-    g->square = g->q->axis * g->q->axis; /* D_pq = D_qp for p, q < axis */
-    for (int t = 0; t < m->n_types; t++)
-        if (m->fit[t].layer[0].skip != COX_DP_SKIP_NONE)
-            g->square = 0;
-    g->folded = g->square ? g->q->axis * (g->q->axis + 1) / 2 : 0;
     g->d = cox_dp_width(m) + m->n_fparam;
-    g->stride = (g->q->m1 + g->k->lanes - 1) / g->k->lanes * g->k->lanes;
+    plan_fold(g, m);
     return COX_OK;
 }
 
@@ -101,8 +133,9 @@ static int pieces(struct cox_dp_gradient *g)
     g->piece = cox_arena_alloc(g->arena, (size_t)n, sizeof *g->piece);
     if (!g->piece)
         return COX_ENOMEM;
-    for (int i = 0; i < g->n_embed; i++)
-        g->piece[g->n_pieces++] = (struct cox_dp_piece){.net = i, .type = -1};
+    for (int d = 0; d < g->n_parts; d++)
+        for (int i = 0; i < g->part[d].n_embed; i++)
+            g->piece[g->n_pieces++] = (struct cox_dp_piece){.part = d, .net = i, .type = -1};
     for (int t = 0; t < g->model.n_types; t++) {
         for (int k = 0; k < g->fit[t].n; k++)
             layer_pieces(g, t, k);
@@ -111,27 +144,29 @@ static int pieces(struct cox_dp_gradient *g)
     return COX_OK;
 }
 
-static int make_cells(struct cox_dp_gradient *g)
+static int make_cells(struct cox_dp_gradient *g, struct cox_dp_part *p)
 {
     const int types = g->model.n_types;
-    double *low = cox_arena_alloc(g->arena, (size_t)g->n_embed, sizeof *low);
+    double *low = cox_arena_alloc(g->arena, (size_t)p->n_embed, sizeof *low);
     if (!low)
         return COX_ENOMEM;
-    for (int i = 0; i < g->n_embed; i++) {
-        low[i] = g->empty[i % types][0];
-        for (int t = 0; g->q->one_side && t < types; t++)
-            low[i] = fmin(low[i], g->empty[t][0]);
+    for (int i = 0; i < p->n_embed; i++) {
+        low[i] = p->empty[i % types][0];
+        for (int t = 0; p->q->one_side && t < types; t++)
+            low[i] = fmin(low[i], p->empty[t][0]);
+        if (p->radial) /* that of a blank slot */
+            low[i] = fmin(low[i], 0);
     }
     const struct cox_dp_cells_setup setup = {
-        .n = g->n_embed,
-        .m1 = g->q->m1,
-        .stride = g->stride,
-        .net = g->embed,
+        .n = p->n_embed,
+        .m1 = p->q->m1,
+        .stride = p->stride,
+        .net = g->embed + p->first_embed,
         .low = low,
         .tolerance = g->precision == COX_DP_F32 ? TOLERANCE_F32 : TOLERANCE_F64,
         .kernels = g->k,
         .size = g->size};
-    return cox_dp_cells_create(&g->cells, &setup);
+    return cox_dp_cells_create(&p->cells, &setup);
 }
 
 static int make(struct cox_dp_gradient *g, const struct cox_dp_model *m)
@@ -139,14 +174,18 @@ static int make(struct cox_dp_gradient *g, const struct cox_dp_model *m)
     const size_t groups = COX_DP_GROUPS;
     g->model = *m;
     g->model.arena = NULL;
-    g->model.descriptor[0].embed = g->model.fit = NULL;
+    g->model.fit = NULL;
+    for (int d = 0; d < m->n_descriptors; d++)
+        g->model.descriptor[d].embed = NULL;
     g->model.training_script = NULL;
-    g->q = &g->model.descriptor[0];
     g->k =
         g->precision == COX_DP_F32 ? cox_dp_gradient_kernels_f32() : cox_dp_gradient_kernels_f64();
     g->size = g->precision == COX_DP_F32 ? sizeof(float) : sizeof(double);
-    if (flatten(g, m) || pieces(g) || make_cells(g))
+    if (flatten(g, m) || pieces(g))
         return COX_ENOMEM;
+    for (int d = 0; d < g->n_parts; d++)
+        if (make_cells(g, &g->part[d]))
+            return COX_ENOMEM;
     g->by_bias = cox_arena_alloc(g->arena, groups * (size_t)m->n_types * 2 * (size_t)g->biases, 8);
     g->overflow = cox_arena_alloc(g->arena, groups, sizeof *g->overflow);
     g->room = cox_arena_alloc(g->arena, (size_t)g->threads, sizeof *g->room);
@@ -169,8 +208,6 @@ int cox_dp_gradient_create(struct cox_dp_gradient **out, const struct cox_dp_mod
                            struct cox_err *err)
 {
     *out = NULL;
-    if (model->n_descriptors != 1 || model->descriptor[0].kind != COX_DP_SE_A)
-        return cox_err_set(err, COX_EUNSUPPORTED, "only one descriptor of kind se_e2_a is known");
     struct cox_dp_gradient *g = cox_alloc(1, sizeof *g);
     if (!g)
         return no_memory(err);
@@ -191,7 +228,8 @@ void cox_dp_gradient_destroy(struct cox_dp_gradient *g)
     if (!g)
         return;
     cox_dp_gradient_free_rooms(g);
-    cox_dp_cells_destroy(g->cells);
+    for (int d = 0; d < g->n_parts; d++)
+        cox_dp_cells_destroy(g->part[d].cells);
     cox_free(g->fold);
     cox_free(g->fold_gradient);
     cox_free(g->rounded);
@@ -208,35 +246,45 @@ static void blocks_of(const struct cox_dp_gradient *g, int group, int *first, in
     *end = (int)((int64_t)g->n_blocks * (group + 1) / g->n_groups);
 }
 
-/* The neighbours of one atom, type by type, and their R̃. */
-static void gather(struct cox_dp_gradient *g, int at, int type, struct cox_dp_room *room,
-                   long long *overflow)
+struct cox_dp_surroundings cox_dp_statistics(const struct cox_dp_part *part, int type)
 {
-    struct cox_dp_site *site = &g->site[at];
-    const struct cox_dp_frame *f = &g->frames[site->frame];
-    const int types = g->model.n_types;
-    const int64_t *start = f->list->start + (int64_t)site->atom * (types + 1);
-    int64_t row = site->row;
-    struct cox_dp_surroundings e = {.rcut = g->q->rcut, .rcut_smth = g->q->rcut_smth};
-    for (int c = 0; c < 4; c++) {
-        e.avg[c] = g->q->davg[type][c];
-        e.inv_std[c] = 1 / g->q->dstd[type][c];
+    struct cox_dp_surroundings e = {.rcut = part->q->rcut, .rcut_smth = part->q->rcut_smth};
+    for (int c = 0; c < (part->radial ? 1 : 4); c++) {
+        e.avg[c] = part->q->davg[type][c];
+        e.inv_std[c] = 1 / part->q->dstd[type][c];
     }
+    return e;
+}
+
+/* The neighbours of one atom, type by type, and their R̃, as a descriptor has them. */
+static void gather(struct cox_dp_gradient *g, const struct cox_dp_part *part, int at, int type,
+                   struct cox_dp_room *room, long long *overflow)
+{
+    const struct cox_dp_site *site = &g->site[at];
+    const struct cox_dp_descriptor *q = part->q;
+    const struct cox_neighbours *list = g->frames[site->frame].list;
+    const int types = g->model.n_types;
+    const int64_t *start = list->start + (int64_t)site->atom * (types + 1);
+    const struct cox_dp_surroundings e = cox_dp_statistics(part, type);
+    int64_t row = cox_dp_view_of(g, part, at)->row;
     for (int t = 0; t < types; t++) {
-        struct cox_dp_span *s = &g->span[at * types + t];
-        const double(*dr)[3] = (const double(*)[3])(f->list->dr + start[t]);
-        *s = (struct cox_dp_span){.first = row, .net = g->q->one_side ? t : t * types + type};
+        struct cox_dp_span *s = cox_dp_span_of(g, part, at, t);
+        const double(*dr)[3] = (const double(*)[3])(list->dr + start[t]);
+        const bool excluded = q->exclude[type][t];
         int within;
-        s->n = cox_dp_nearest(room->order, g->q->sel[t], (int)(start[t + 1] - start[t]), dr,
-                              g->q->rcut, &within);
-        const struct cox_dp_slots slots = cox_dp_slots_of(g->q, type, t, within);
-        *overflow += g->q->exclude[type][t] ? 0 : within - s->n;
+        *s = (struct cox_dp_span){.first = row, .net = q->one_side ? t : t * types + type};
+        cox_dp_nearest(room->order, q->sel[t], (int)(start[t + 1] - start[t]), dr,
+                       excluded ? cox_dp_cutoff(&g->model) : q->rcut, &within);
+        const struct cox_dp_slots slots = cox_dp_slots_of(q, type, t, within);
+        *overflow += excluded ? 0 : within - slots.used;
         s->n = slots.used;
-        s->empty = slots.empty;
+        s->hole[0].n = slots.empty;
+        memcpy(s->hole[0].r, part->empty[type], sizeof s->hole[0].r);
+        /* rows of zeros: nothing where G is multiplied with them */
+        s->hole[1].n = part->radial && g->embed[part->first_embed + s->net].n ? slots.blank : 0;
         for (int k = 0; k < s->n; k++) {
             memcpy(g->x[row + k], dr[room->order[k]], sizeof g->x[0]);
-            g->index[row + k] =
-                g->first_atom[site->frame] + f->list->index[start[t] + room->order[k]];
+            g->index[row + k] = g->first_atom[site->frame] + list->index[start[t] + room->order[k]];
         }
         g->k->surroundings(&e, s->n, (const double(*)[3])(g->x + row), g->r + row);
         row += s->n;
@@ -271,38 +319,42 @@ static void gathering(void *user, int group, int thread)
     blocks_of(g, group, &first, &end);
     for (int i = first; i < end; i++)
         for (int k = 0; k < g->block[i].n; k++)
-            gather(g, g->block[i].site + k, g->block[i].type, &g->room[thread],
-                   &g->overflow[group]);
+            for (int d = 0; d < g->n_parts; d++)
+                gather(g, &g->part[d], g->block[i].site + k, g->block[i].type, &g->room[thread],
+                       &g->overflow[group]);
 }
 
 /* A cell's slot among those of the atom. */
-static int slot_of(struct cox_dp_gradient *g, struct cox_dp_site *site, int cell,
+static int slot_of(struct cox_dp_gradient *g, struct cox_dp_view *view, int cell,
                    struct cox_dp_room *room)
 {
     if (room->slot_of[cell] < 0) {
-        room->slot_of[cell] = site->slots;
-        g->cell[site->pool + site->slots++] = cell;
+        room->slot_of[cell] = view->slots;
+        g->cell[view->pool + view->slots++] = cell;
     }
     return room->slot_of[cell];
 }
 
-/* The cells of an atom's neighbours and of its empty slots. */
-static void locate(struct cox_dp_gradient *g, int at, int type, struct cox_dp_room *room)
+/* The cells of an atom's neighbours and of its slots without one. */
+static void locate(struct cox_dp_gradient *g, const struct cox_dp_part *part, int at,
+                   struct cox_dp_room *room)
 {
-    struct cox_dp_site *site = &g->site[at];
-    site->slots = 0;
+    struct cox_dp_view *view = cox_dp_view_of(g, part, at);
     for (int t = 0; t < g->model.n_types; t++) {
-        struct cox_dp_span *s = &g->span[at * g->model.n_types + t];
+        struct cox_dp_span *s = cox_dp_span_of(g, part, at, t);
         for (int64_t k = s->first; k < s->first + s->n; k++) {
-            int cell = cox_dp_cells_find(g->cells, s->net, g->r[k][0], &g->u[k]);
-            g->slot[k] = slot_of(g, site, cell, room);
+            int cell = cox_dp_cells_find(part->cells, s->net, g->r[k][0], &g->u[k]);
+            g->slot[k] = slot_of(g, view, cell, room);
         }
-        if (s->empty)
-            s->slot = slot_of(g, site,
-                              cox_dp_cells_find(g->cells, s->net, g->empty[type][0], &s->u), room);
+        for (int k = 0; k < 2; k++) {
+            struct cox_dp_hole *hole = &s->hole[k];
+            if (hole->n)
+                hole->slot = slot_of(
+                    g, view, cox_dp_cells_find(part->cells, s->net, hole->r[0], &hole->u), room);
+        }
     }
-    for (int i = 0; i < site->slots; i++)
-        room->slot_of[g->cell[site->pool + i]] = -1;
+    for (int i = 0; i < view->slots; i++)
+        room->slot_of[g->cell[view->pool + i]] = -1;
 }
 
 static void forces(void *user, int group, int thread)
@@ -314,7 +366,8 @@ static void forces(void *user, int group, int thread)
     for (int i = first; i < end; i++) {
         const struct cox_dp_gradient_block *b = &g->block[i];
         for (int k = 0; k < b->n; k++)
-            locate(g, b->site + k, b->type, room);
+            for (int d = 0; d < g->n_parts; d++)
+                locate(g, &g->part[d], b->site + k, room);
         if (g->precision == COX_DP_F32)
             cox_dp_block_forces_f32(g, b, room);
         else
@@ -322,14 +375,22 @@ static void forces(void *user, int group, int thread)
     }
 }
 
+/* Numbers of a table. */
+static size_t table_of(const struct cox_dp_part *p)
+{
+    return (size_t)cox_dp_cells_count(p->cells) * COX_DP_ORDER * (size_t)p->stride;
+}
+
 static void back(void *user, int group, int thread)
 {
     struct cox_dp_gradient *g = user;
-    const size_t table =
-        (size_t)cox_dp_cells_count(g->cells) * COX_DP_ORDER * (size_t)g->stride * g->size;
     const size_t biases = (size_t)g->model.n_types * 2 * (size_t)g->biases;
     int first, end;
-    memset((char *)g->by_table + (size_t)group * table, 0, table);
+    for (int d = 0; d < g->n_parts; d++) {
+        const struct cox_dp_part *p = &g->part[d];
+        const size_t table = table_of(p) * g->size;
+        memset((char *)p->by_table + (size_t)group * table, 0, table);
+    }
     memset(g->by_bias + (size_t)group * biases, 0, biases * sizeof *g->by_bias);
     blocks_of(g, group, &first, &end);
     for (int i = first; i < end; i++)
@@ -364,10 +425,10 @@ static void gathering_up(void *user, int item, int thread)
     struct cox_dp_gradient *g = user;
     const struct cox_dp_piece *piece = &g->piece[item];
     (void)thread;
+    const struct cox_dp_part *part = &g->part[piece->part];
     if (piece->net >= 0)
-        cox_dp_cells_back(g->cells, piece->net, g->parameters, g->by_table, g->n_groups,
-                          (size_t)cox_dp_cells_count(g->cells) * COX_DP_ORDER * (size_t)g->stride,
-                          g->gradient);
+        cox_dp_cells_back(part->cells, piece->net, g->parameters, part->by_table, g->n_groups,
+                          table_of(part), g->gradient);
     else if (piece->layer < 0)
         bias_gradient(g, piece->type);
     else if (g->precision == COX_DP_F32)
@@ -378,38 +439,37 @@ static void gathering_up(void *user, int item, int thread)
 
 /* ---- between them ---- */
 
-static int mark(struct cox_dp_gradient *g, struct cox_err *err)
+static int mark(struct cox_dp_gradient *g, const struct cox_dp_part *part, struct cox_err *err)
 {
-    const int types = g->model.n_types;
-    cox_dp_cells_begin(g->cells);
-    for (int i = 0; i < g->n_blocks; i++)
-        for (int k = 0; k < g->block[i].n; k++)
-            for (int t = 0; t < types; t++) {
-                const struct cox_dp_span *s = &g->span[(g->block[i].site + k) * types + t];
-                int rc = cox_dp_cells_mark(g->cells, s->net, s->n,
-                                           (const double(*)[4])(g->r + s->first), err);
-                if (!rc && s->empty)
-                    rc = cox_dp_cells_mark(g->cells, s->net, 1,
-                                           (const double(*)[4])(g->empty + g->block[i].type), err);
-                if (rc)
-                    return rc;
-            }
-    return COX_OK;
+    int rc = COX_OK;
+    cox_dp_cells_begin(part->cells);
+    for (int i = 0; i < g->n_sites; i++)
+        for (int t = 0; !rc && t < g->model.n_types; t++) {
+            const struct cox_dp_span *s = cox_dp_span_of(g, part, i, t);
+            rc = cox_dp_cells_mark(part->cells, s->net, s->n, (const double(*)[4])(g->r + s->first),
+                                   err);
+            for (int k = 0; !rc && k < 2; k++)
+                rc = cox_dp_cells_mark(part->cells, s->net, s->hole[k].n > 0,
+                                       (const double(*)[4]) & s->hole[k].r, err);
+        }
+    return rc;
 }
 
 static void add_up_forces(struct cox_dp_gradient *g)
 {
-    const int types = g->model.n_types;
     memset(g->force, 0, (size_t)g->n_sites * sizeof *g->force);
     for (int i = 0; i < g->n_sites; i++) {
-        const struct cox_dp_span *s = &g->span[i * types];
-        const int64_t end = s[types - 1].first + s[types - 1].n;
         double *own = g->force[g->first_atom[g->site[i].frame] + g->site[i].atom];
         for (int c = 0; c < 3; c++)
             own[c] += g->own[i][c];
-        for (int64_t k = s->first; k < end; k++)
-            for (int c = 0; c < 3; c++)
-                g->force[g->index[k]][c] -= g->grad[k][c];
+        for (int d = 0; d < g->n_parts; d++) {
+            const int64_t first = cox_dp_view_of(g, &g->part[d], i)->row;
+            const struct cox_dp_span *last =
+                cox_dp_span_of(g, &g->part[d], i, g->model.n_types - 1);
+            for (int64_t k = first; k < last->first + last->n; k++)
+                for (int c = 0; c < 3; c++)
+                    g->force[g->index[k]][c] -= g->grad[k][c];
+        }
     }
 }
 
@@ -459,10 +519,14 @@ int cox_dp_gradient_compute(struct cox_dp_gradient *g, double *gradient,
     g->numbers = g->rounded ? g->rounded : (const void *)parameters;
     cox_team_run(g->team, g->n_groups + g->model.n_types + (g->rounded ? ROUNDINGS : 0), gathering,
                  g);
-    rc = mark(g, err);
-    if (rc)
-        return rc;
-    if (cox_dp_cells_evaluate(g->cells, g->team, parameters) || cox_dp_gradient_reserve_cells(g))
+    for (int d = 0; d < g->n_parts; d++) {
+        rc = mark(g, &g->part[d], err);
+        if (rc)
+            return rc;
+        if (cox_dp_cells_evaluate(g->part[d].cells, g->team, parameters))
+            return no_memory(err);
+    }
+    if (cox_dp_gradient_reserve_cells(g))
         return no_memory(err);
     cox_team_run(g->team, g->n_groups, forces, g);
     add_up_forces(g);

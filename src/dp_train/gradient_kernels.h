@@ -82,17 +82,20 @@ struct cox_dp_gradient_kernels {
 
     /* t[i][k] = T_k(u[i]); slope: their derivatives, NULL: not wanted. */
     void (*chebyshev)(int n, const double *u, void *t, void *slope);
-    /* p[slot[i]][c][k] += r[i][c] t[i][k], and its derivative when u moves by rd[i][0] · per_s. */
-    void (*spread)(int n, const int *slot, const double (*r)[4], const void *t, void *p);
-    void (*spread_tangent)(int n, const int *slot, const double (*r)[4], const double (*rd)[4],
-                           double per_s, const void *t, const void *slope, void *pd);
+    /* p[slot[i]][c][k] += r[i][c] t[i][k], and its derivative when u moves by rd[i][0] · per_s.
+     * `radial`: 1/5, 0, 0, 0 in place of r[i]. */
+    void (*spread)(bool radial, int n, const int *slot, const double (*r)[4], const void *t,
+                   void *p);
+    void (*spread_tangent)(bool radial, int n, const int *slot, const double (*r)[4],
+                           const double (*rd)[4], double per_s, const void *t, const void *slope,
+                           void *pd);
     /* a[4][stride] = Σ p[slot]ᵀ · table, of all slots. */
     void (*contract)(const struct cox_dp_series *s, const void *p, void *a);
     /* f[slot][4][ORDER] = a · tableᵀ. */
     void (*expand)(const struct cox_dp_series *s, const void *a, void *f);
     /* d[i] = ∂E/∂R̃ of neighbour i, from f. */
-    void (*collect)(int n, const int *slot, const double (*r)[4], double per_s, const void *t,
-                    const void *slope, const void *f, double (*d)[4]);
+    void (*collect)(bool radial, int n, const int *slot, const double (*r)[4], double per_s,
+                    const void *t, const void *slope, const void *f, double (*d)[4]);
     /* to[cell][ORDER][stride] += p[slot]·av + pd[slot]·at. */
     void (*deposit)(const struct cox_dp_series *s, const void *p, const void *av, const void *pd,
                     const void *at, void *to);

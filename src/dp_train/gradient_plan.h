@@ -15,16 +15,40 @@
 /* An atom of a frame; they are sorted by type. */
 struct cox_dp_site {
     int frame, atom;
+};
+
+/* What one descriptor sees of it. */
+struct cox_dp_view {
     int slots;         /* cells that its surroundings are in */
     int64_t row, pool; /* its first row, its first slot */
 };
 
-/* Its neighbours of one type. */
+/* All its slots of one kind that have no neighbour. */
+struct cox_dp_hole {
+    int n, slot;
+    double u, r[4];
+};
+
+/* Its neighbours of one type, as one descriptor has them. */
 struct cox_dp_span {
-    int64_t first; /* rows */
-    int n, empty, net;
-    int slot; /* of the empty ones */
-    double u;
+    int64_t first;              /* rows */
+    int n, net;                 /* net: of the descriptor */
+    struct cox_dp_hole hole[2]; /* empty, blank */
+};
+
+/* A descriptor. */
+struct cox_dp_part {
+    const struct cox_dp_descriptor *q;
+    int number;
+    bool radial;              /* SE_R */
+    int n_embed, first_embed; /* its embedding nets */
+    int first_d;              /* row of D */
+    int stride;               /* rows of G */
+    struct cox_dp_cells *cells;
+    double (*empty)[4]; /* [type] R̃ of an empty slot */
+    void *a, *at;       /* [block][4][m1][BLOCK] A, ∂E/∂A */
+    void *by_table;     /* [group][cells][ORDER][stride] */
+    int cells_capacity;
 };
 
 struct cox_dp_gradient_block {
@@ -39,7 +63,8 @@ struct cox_dp_room {
     void *t, *slope;                    /* [most][ORDER] */
     void *f;                            /* [most + types][4][ORDER] */
     void *row[2];                       /* [4][stride] */
-    void *a[2];                         /* [4][m1][BLOCK] */
+    void *a[COX_DP_MAX_DESCRIPTORS];    /* [4][m1][BLOCK] Ȧ of each descriptor */
+    void *av;                           /* [4][m1][BLOCK] */
     void *back[2];                      /* [widest][BLOCK] */
 };
 
@@ -56,7 +81,7 @@ struct cox_dp_side {
 
 /* A piece of the last phase. */
 struct cox_dp_piece {
-    int net;       /* an embedding net, or */
+    int part, net; /* an embedding net of a descriptor, or */
     int type;      /* of a fitting net, −1, */
     int layer;     /* −1: its biases; */
     int row, rows; /* of x */
@@ -65,7 +90,8 @@ struct cox_dp_piece {
 struct cox_dp_gradient {
     struct cox_arena *arena;
     struct cox_dp_model model; /* its nets are not looked at: they may have gone */
-    const struct cox_dp_descriptor *q;
+    int n_parts;
+    struct cox_dp_part part[COX_DP_MAX_DESCRIPTORS];
     enum cox_dp_precision precision;
     const struct cox_dp_gradient_kernels *k;
     size_t size; /* of a number */
@@ -74,11 +100,10 @@ struct cox_dp_gradient {
     int n_embed;
     struct cox_dp_flat_net *embed, *fit;
     ptrdiff_t n_parameters, fit_first;
-    int d, stride, widest, biases; /* inputs of a fitting net; rows of G; of any layer; of a net */
+    int d, widest, biases; /* inputs of a fitting net; units of any layer, of all of a net */
+    int m1, stride;        /* of the widest embedding */
     int square, folded; /* so many first inputs come in equal pairs, and are so many numbers; 0 */
     void *fold, *fold_gradient; /* [type][folded][widest] weights of these, and their gradient */
-    double (*empty)[4];         /* [type] R̃ of an empty slot */
-    struct cox_dp_cells *cells;
     int n_pieces;
     struct cox_dp_piece *piece;
     struct cox_dp_side *side;         /* [type] */
@@ -86,15 +111,16 @@ struct cox_dp_gradient {
     void *rounded, *rounded_gradient; /* [n_parameters] in single precision; else NULL */
 
     /* room for so many */
-    int sites_capacity, frames_capacity, blocks_capacity, most_capacity, cells_capacity;
-    int64_t rows_capacity;
+    int sites_capacity, frames_capacity, most_capacity, cells_capacity;
+    int64_t rows_capacity, slots_capacity;
 
     /* the call */
     const struct cox_dp_frame *frames;
     int n_frames, n_sites, n_blocks, n_groups, most;
-    int64_t n_rows;
+    int64_t n_rows, n_slots;
     struct cox_dp_site *site;
-    struct cox_dp_span *span; /* [site][types] */
+    struct cox_dp_view *view; /* [site][part] */
+    struct cox_dp_span *span; /* [site][part][type] */
     struct cox_dp_gradient_block *block;
     int *first_atom; /* [frame] */
     const double *parameters;
@@ -104,14 +130,24 @@ struct cox_dp_gradient {
     int *index, *slot;                       /* [rows] */
     int *cell;                               /* [slots] */
     void *p, *pd;                            /* [slots][4][ORDER] */
-    void *a, *at;                            /* [block][4][m1][BLOCK] A, ∂E/∂A */
-    void *by_table;                          /* [group][cells][ORDER][stride] */
     double *by_bias;                         /* [group][type][2][biases] */
     double *energy, (*own)[3], (*virial)[9]; /* [site] */
     double (*force)[3], (*direction)[3];     /* [atom of all frames] */
     double *share, (*strain)[9];             /* [frame] p and η */
     long long *overflow;                     /* [group] */
 };
+
+static inline struct cox_dp_view *cox_dp_view_of(const struct cox_dp_gradient *g,
+                                                 const struct cox_dp_part *part, int site)
+{
+    return &g->view[(int64_t)site * g->n_parts + part->number];
+}
+
+static inline struct cox_dp_span *cox_dp_span_of(const struct cox_dp_gradient *g,
+                                                 const struct cox_dp_part *part, int site, int type)
+{
+    return &g->span[((int64_t)site * g->n_parts + part->number) * g->model.n_types + type];
+}
 
 /* The two halves of a block, in either precision: energies and ∂E/∂x; the way back. */
 void cox_dp_block_forces_f32(struct cox_dp_gradient *g, const struct cox_dp_gradient_block *b,
@@ -129,6 +165,9 @@ void cox_dp_weights_f64(struct cox_dp_gradient *g, const struct cox_dp_piece *pi
 /* The weights of inputs that are the same number are added up. */
 void cox_dp_fold_f32(struct cox_dp_gradient *g, int type);
 void cox_dp_fold_f64(struct cox_dp_gradient *g, int type);
+
+/* The cutoff and the statistics around a type. */
+struct cox_dp_surroundings cox_dp_statistics(const struct cox_dp_part *part, int type);
 
 /* Cuts the frames into blocks and makes room. */
 int cox_dp_gradient_reserve(struct cox_dp_gradient *g, const struct cox_dp_frame *frames, int n,

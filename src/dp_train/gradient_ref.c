@@ -17,13 +17,15 @@ struct tape {
 
 struct work {
     const struct cox_dp_model *m;
-    const struct cox_dp_descriptor *q;
+    const struct cox_dp_descriptor *q; /* the one at hand */
     const struct cox_dp_frame *frame;
     size_t width;
     int centre; /* its type */
     struct tape tape;
     double *back[4]; /* [width] */
-    double *r, *rd;  /* [rows][4] R̃ and its derivative; the empty slots of a type are a row */
+    double *s, *sd;  /* [rows] s̃ and its derivative; all slots of a type without a neighbour are a
+                        row */
+    double *r, *rd;  /* [rows][4] what G is multiplied with in A: R̃, in SE_R 1/5 */
     double *weight;  /* [rows] how many slots the row stands for */
     int *net;        /* [rows] its embedding net */
     double *a, *ad;  /* [4][m1] */
@@ -36,6 +38,7 @@ struct work {
     struct cox_dp_residual to; /* p of Φ, η */
     double *gradient;
     double **at_embed, **at_fit; /* where each net's parameters begin in the gradient */
+    int nets_before;             /* those of the descriptors before the one at hand */
 };
 
 /* ---- nets: (x, ẋ) forwards, their adjoints back ---- */
@@ -155,45 +158,59 @@ static void environment(const struct work *w, const double x[3], const double xd
         r[k + 1] = sw * x[k] / l2;
         rd[k + 1] = (dsw / l2 - 2 * sw / (l2 * length)) * moved * x[k] + sw / l2 * xd[k];
     }
-    for (int c = 0; c < 4; c++) {
+    for (int c = 0; c < (q->kind == COX_DP_SE_A ? 4 : 1); c++) {
         r[c] = (r[c] - q->davg[w->centre][c]) / q->dstd[w->centre][c];
         rd[c] /= q->dstd[w->centre][c];
     }
 }
 
-/* The rows of atom i: its neighbours', and one for the empty slots of each type. */
+/* Row `at` for `times` slots, of s̃ = r[0] (and R̃). */
+static void set_row(const struct work *w, int at, int net, int times, const double r[4],
+                    const double rd[4])
+{
+    w->s[at] = r[0];
+    w->sd[at] = rd[0];
+    w->weight[at] = times;
+    w->net[at] = net;
+    for (int c = 0; c < 4; c++) {
+        w->r[4 * at + c] = w->q->kind == COX_DP_SE_A ? r[c] : c ? 0 : 0.2;
+        w->rd[4 * at + c] = w->q->kind == COX_DP_SE_A ? rd[c] : 0;
+    }
+}
+
+/* The rows of atom i in the descriptor at hand. */
 static int rows_of(const struct work *w, int i)
 {
     const struct cox_dp_model *m = w->m;
+    const struct cox_dp_descriptor *q = w->q;
     const struct cox_neighbours *list = w->frame->list;
     const int64_t *start = list->start + (int64_t)i * (m->n_types + 1);
+    static const double zero[4];
     int rows = 0;
     for (int t = 0; t < m->n_types; t++) {
-        int net = w->q->one_side ? t : t * m->n_types + w->centre;
+        int net = q->one_side ? t : t * m->n_types + w->centre;
         const double(*dr)[3] = (const double(*)[3])(list->dr + start[t]);
         int within;
-        cox_dp_nearest(w->order, w->q->sel[t], (int)(start[t + 1] - start[t]), dr, w->q->rcut,
-                       &within);
-        const struct cox_dp_slots slots = cox_dp_slots_of(w->q, w->centre, t, within);
-        for (int k = 0; k < slots.used; k++, rows++) {
+        cox_dp_nearest(w->order, q->sel[t], (int)(start[t + 1] - start[t]), dr,
+                       q->exclude[w->centre][t] ? cox_dp_cutoff(m) : q->rcut, &within);
+        const struct cox_dp_slots slots = cox_dp_slots_of(q, w->centre, t, within);
+        for (int k = 0; k < slots.used; k++) {
             const double *x = dr[w->order[k]];
             const double *own = w->direction[i];
             const double *other = w->direction[list->index[start[t] + w->order[k]]];
-            double moved[3];
+            double moved[3], r[4], rd[4];
             for (int c = 0; c < 3; c++)
                 moved[c] = other[c] - own[c] + dot(w->to.strain + 3 * c, x);
-            environment(w, x, moved, w->r + 4 * rows, w->rd + 4 * rows);
-            w->weight[rows] = 1;
-            w->net[rows] = net;
+            environment(w, x, moved, r, rd);
+            set_row(w, rows++, net, 1, r, rd);
         }
-        if (!slots.empty)
-            continue;
-        for (int c = 0; c < 4; c++) {
-            w->r[4 * rows + c] = -w->q->davg[w->centre][c] / w->q->dstd[w->centre][c];
-            w->rd[4 * rows + c] = 0;
-        }
-        w->weight[rows] = slots.empty;
-        w->net[rows++] = net;
+        double empty[4] = {0};
+        for (int c = 0; c < (q->kind == COX_DP_SE_A ? 4 : 1); c++)
+            empty[c] = -q->davg[w->centre][c] / q->dstd[w->centre][c];
+        if (slots.empty)
+            set_row(w, rows++, net, slots.empty, empty, zero);
+        if (slots.blank && q->kind == COX_DP_SE_R && q->embed[net].n)
+            set_row(w, rows++, net, slots.blank, zero, zero);
     }
     return rows;
 }
@@ -203,13 +220,13 @@ static int rows_of(const struct work *w, int i)
 /* G and G′ of a row are left at the end of the tape. */
 static void embed(const struct work *w, int at)
 {
-    w->tape.x[0] = w->r[4 * at];
+    w->tape.x[0] = w->s[at];
     w->tape.xd[0] = 1;
     net_forwards(&w->q->embed[w->net[at]], w);
 }
 
-/* A, Ȧ, D, Ḋ. */
-static void descriptor(const struct work *w, int rows)
+/* A, Ȧ, and D, Ḋ. */
+static void descriptor(const struct work *w, int rows, double *d, double *dd)
 {
     int m1 = w->q->m1;
     memset(w->a, 0, 4 * (size_t)m1 * sizeof *w->a);
@@ -223,10 +240,14 @@ static void descriptor(const struct work *w, int rows)
         for (int c = 0; c < 4; c++)
             for (int a = 0; a < m1; a++) {
                 w->a[c * m1 + a] += scale * r[c] * g[a];
-                w->ad[c * m1 + a] += scale * (rd[c] * g[a] + r[c] * slope[a] * rd[0]);
+                w->ad[c * m1 + a] += scale * (rd[c] * g[a] + r[c] * slope[a] * w->sd[k]);
             }
     }
-    for (int a = 0; a < m1; a++)
+    for (int a = 0; a < m1 && w->q->kind == COX_DP_SE_R; a++) {
+        d[a] = w->a[a];
+        dd[a] = w->ad[a];
+    }
+    for (int a = 0; a < m1 && w->q->kind == COX_DP_SE_A; a++)
         for (int b = 0; b < w->q->axis; b++) {
             double sum = 0, moved = 0;
             for (int c = 0; c < 4; c++) {
@@ -234,25 +255,24 @@ static void descriptor(const struct work *w, int rows)
                 sum += ca[a] * ca[b];
                 moved += cd[a] * ca[b] + ca[a] * cd[b];
             }
-            w->d[a * w->q->axis + b] = sum;
-            w->dd[a * w->q->axis + b] = moved;
+            d[a * w->q->axis + b] = sum;
+            dd[a * w->q->axis + b] = moved;
         }
-    for (int i = 0; i < w->m->n_fparam; i++) {
-        w->d[m1 * w->q->axis + i] =
-            (w->frame->fparam[i] - w->m->fparam_avg[i]) * w->m->fparam_inv_std[i];
-        w->dd[m1 * w->q->axis + i] = 0;
-    }
 }
 
 /* ∂Φ/∂A and ∂Φ/∂Ȧ from those by D and Ḋ. */
-static void descriptor_back(const struct work *w)
+static void descriptor_back(const struct work *w, const double *dv, const double *dt)
 {
     int m1 = w->q->m1;
     memset(w->av, 0, 4 * (size_t)m1 * sizeof *w->av);
     memset(w->at, 0, 4 * (size_t)m1 * sizeof *w->at);
-    for (int a = 0; a < m1; a++)
+    for (int a = 0; a < m1 && w->q->kind == COX_DP_SE_R; a++) {
+        w->av[a] = dv[a];
+        w->at[a] = dt[a];
+    }
+    for (int a = 0; a < m1 && w->q->kind == COX_DP_SE_A; a++)
         for (int b = 0; b < w->q->axis; b++) {
-            double v = w->dv[a * w->q->axis + b], t = w->dt[a * w->q->axis + b];
+            double v = dv[a * w->q->axis + b], t = dt[a * w->q->axis + b];
             for (int c = 0; c < 4; c++) {
                 const double *ca = w->a + c * m1, *cd = w->ad + c * m1;
                 double *cv = w->av + c * m1, *ct = w->at + c * m1;
@@ -274,28 +294,47 @@ static void embedding_back(const struct work *w, int k)
         w->gv[a] = w->gt[a] = 0;
         for (int c = 0; c < 4; c++) {
             w->gv[a] += scale * (w->av[c * m1 + a] * r[c] + w->at[c * m1 + a] * rd[c]);
-            w->gt[a] += scale * w->at[c * m1 + a] * r[c] * rd[0]; /* by G′: Ġ = G′ ṡ */
+            w->gt[a] += scale * w->at[c * m1 + a] * r[c] * w->sd[k]; /* by G′: Ġ = G′ ṡ */
         }
     }
     embed(w, k);
-    net_back(net, w, w->at_embed[w->net[k]], w->gv, w->gt);
+    net_back(net, w, w->at_embed[w->nets_before + w->net[k]], w->gv, w->gt);
+}
+
+/* Of each descriptor D; or, once ∂Φ/∂D is known, the way back from it. */
+static void descriptors(struct work *w, int i, bool back)
+{
+    w->nets_before = 0;
+    int at = 0;
+    for (int q = 0; q < w->m->n_descriptors; q++) {
+        w->q = &w->m->descriptor[q];
+        int rows = rows_of(w, i);
+        descriptor(w, rows, w->d + at, w->dd + at);
+        if (back)
+            descriptor_back(w, w->dv + at, w->dt + at);
+        for (int k = 0; back && k < rows; k++)
+            embedding_back(w, k);
+        at += cox_dp_descriptor_width(w->q);
+        w->nets_before += cox_dp_n_embed(w->m, w->q);
+    }
+    for (int k = 0; k < w->m->n_fparam; k++) {
+        w->d[at + k] = (w->frame->fparam[k] - w->m->fparam_avg[k]) * w->m->fparam_inv_std[k];
+        w->dd[at + k] = 0;
+    }
 }
 
 static void one_atom(struct work *w, int i)
 {
     w->centre = w->frame->atoms.type[i];
     const struct cox_dp_net *fit = &w->m->fit[w->centre];
-    int rows = rows_of(w, i);
-    descriptor(w, rows);
+    descriptors(w, i, false);
     memcpy(w->tape.x, w->d, (size_t)fit->layer[0].in * sizeof *w->d);
     memcpy(w->tape.xd, w->dd, (size_t)fit->layer[0].in * sizeof *w->dd);
     net_forwards(fit, w);
     w->dv[0] = w->to.p;
     w->dt[0] = 1;
     net_back(fit, w, w->at_fit[w->centre], w->dv, w->dt);
-    descriptor_back(w);
-    for (int k = 0; k < rows; k++)
-        embedding_back(w, k);
+    descriptors(w, i, true);
 }
 
 /* ---- frames ---- */
@@ -310,29 +349,33 @@ static size_t widest(const struct cox_dp_net *net)
     return width;
 }
 
-static int embed_nets(const struct cox_dp_model *m)
+/* Notes where the net's gradient begins and how wide it is; where the next one's does. */
+static double *place(struct work *w, const struct cox_dp_net *net, double **at, double *g)
 {
-    return m->descriptor[0].one_side ? m->n_types : m->n_types * m->n_types;
+    *at = g;
+    for (int k = 0; g && k < net->n; k++)
+        g += layer_parameters(&net->layer[k]);
+    w->width = widest(net) > w->width ? widest(net) : w->width;
+    return g;
 }
 
-/* Where each net's gradient begins, and the widest row. */
 static int places(struct work *w, struct cox_arena *arena)
 {
-    int nets = embed_nets(w->m), all = nets + w->m->n_types;
-    double **at = cox_arena_alloc(arena, (size_t)all, sizeof(double *));
+    int nets = 0;
+    for (int q = 0; q < w->m->n_descriptors; q++)
+        nets += cox_dp_n_embed(w->m, &w->m->descriptor[q]);
+    double **at = cox_arena_alloc(arena, (size_t)(nets + w->m->n_types), sizeof(double *));
     if (!at)
         return COX_ENOMEM;
     w->at_embed = at;
     w->at_fit = at + nets;
     w->width = 1;
     double *g = w->gradient;
-    for (int i = 0; i < all; i++) {
-        const struct cox_dp_net *net = i < nets ? &w->q->embed[i] : &w->m->fit[i - nets];
-        at[i] = g;
-        for (int k = 0; g && k < net->n; k++)
-            g += layer_parameters(&net->layer[k]);
-        w->width = widest(net) > w->width ? widest(net) : w->width;
-    }
+    for (int q = 0; q < w->m->n_descriptors; q++)
+        for (int i = 0; i < cox_dp_n_embed(w->m, &w->m->descriptor[q]); i++)
+            g = place(w, &w->m->descriptor[q].embed[i], at++, g);
+    for (int t = 0; t < w->m->n_types; t++)
+        g = place(w, &w->m->fit[t], at++, g);
     return COX_OK;
 }
 
@@ -340,7 +383,7 @@ static int places(struct work *w, struct cox_arena *arena)
 static int reserve(struct work *w, const struct cox_dp_frame *frames, int n,
                    struct cox_dp_result *result, struct cox_arena *arena)
 {
-    size_t rows = 1, atoms = 1, m1 = (size_t)w->q->m1;
+    size_t rows = 1, atoms = 1, m1 = w->width;
     for (int f = 0; f < n; f++) {
         const struct cox_neighbours *list = frames[f].list;
         atoms = (size_t)frames[f].atoms.n > atoms ? (size_t)frames[f].atoms.n : atoms;
@@ -350,7 +393,7 @@ static int reserve(struct work *w, const struct cox_dp_frame *frames, int n,
             rows = own > rows ? own : rows;
         }
     }
-    rows += (size_t)w->m->n_types;
+    rows += 2 * (size_t)w->m->n_types;
     size_t wide = w->width, deep = COX_DP_MAX_LAYERS + 1;
     struct {
         double **to;
@@ -363,6 +406,8 @@ static int reserve(struct work *w, const struct cox_dp_frame *frames, int n,
                  {&w->back[1], wide},
                  {&w->back[2], wide},
                  {&w->back[3], wide},
+                 {&w->s, rows},
+                 {&w->sd, rows},
                  {&w->r, 4 * rows},
                  {&w->rd, 4 * rows},
                  {&w->weight, rows},
@@ -392,9 +437,7 @@ int cox_dp_gradient_ref(double *gradient, struct cox_dp_losses *losses,
                         const struct cox_dp_model *m, const struct cox_dp_frame *frames, int n,
                         const struct cox_dp_prefactors *prefactors, struct cox_err *err)
 {
-    if (m->n_descriptors != 1 || m->descriptor[0].kind != COX_DP_SE_A)
-        return cox_err_set(err, COX_EUNSUPPORTED, "only one descriptor of kind se_e2_a is known");
-    struct work w = {.m = m, .q = &m->descriptor[0], .gradient = gradient};
+    struct work w = {.m = m, .gradient = gradient};
     struct cox_dp_result result = {0};
     struct cox_arena *arena = cox_arena_create();
     int labelled[3] = {0};

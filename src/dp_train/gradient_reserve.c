@@ -47,13 +47,16 @@ static void cut(struct cox_dp_gradient *g)
         g->side[t].wide = 2 * g->side[t].columns + g->k->lanes;
     }
     g->n_groups = g->n_blocks < COX_DP_GROUPS ? g->n_blocks : COX_DP_GROUPS;
-    g->n_rows = 0;
+    g->n_rows = g->n_slots = 0;
     g->most = 1;
     for (int i = 0; i < g->n_sites; i++) {
         const int64_t n = listed(g, &g->site[i]);
-        g->site[i].row = g->n_rows;
-        g->site[i].pool = g->n_rows + (int64_t)i * g->model.n_types;
-        g->n_rows += n;
+        for (int d = 0; d < g->n_parts; d++) {
+            *cox_dp_view_of(g, &g->part[d], i) =
+                (struct cox_dp_view){.row = g->n_rows, .pool = g->n_slots};
+            g->n_rows += n;
+            g->n_slots += n + 2 * g->model.n_types;
+        }
         g->most = n > g->most ? (int)n : g->most;
     }
 }
@@ -86,13 +89,12 @@ static int reserve_sites(struct cox_dp_gradient *g, size_t sites, size_t frames)
 {
     const size_t types = (size_t)g->model.n_types;
     const size_t blocks = sites / COX_DP_BLOCK + types + 1;
-    const size_t of_block = 4 * (size_t)g->q->m1 * COX_DP_BLOCK;
+    const size_t parts_of = (size_t)g->n_parts;
     const struct part parts[] = {
         {&g->site, sites, sizeof *g->site},
-        {&g->span, sites * types, sizeof *g->span},
+        {&g->view, sites * parts_of, sizeof *g->view},
+        {&g->span, sites * parts_of * types, sizeof *g->span},
         {&g->block, blocks, sizeof *g->block},
-        {&g->a, blocks * of_block, g->size},
-        {&g->at, blocks * of_block, g->size},
         {&g->energy, sites, sizeof *g->energy},
         {&g->own, sites, sizeof *g->own},
         {&g->virial, sites, sizeof *g->virial},
@@ -105,16 +107,23 @@ static int reserve_sites(struct cox_dp_gradient *g, size_t sites, size_t frames)
     g->sites_capacity = g->frames_capacity = 0;
     if (RENEW(parts))
         return COX_ENOMEM;
+    for (int d = 0; d < g->n_parts; d++) {
+        const size_t of_block = 4 * (size_t)g->part[d].q->m1 * COX_DP_BLOCK;
+        const struct part own[] = {{&g->part[d].a, blocks * of_block, g->size},
+                                   {&g->part[d].at, blocks * of_block, g->size}};
+        if (RENEW(own))
+            return COX_ENOMEM;
+    }
     g->sites_capacity = (int)sites;
     g->frames_capacity = (int)frames;
     return COX_OK;
 }
 
-static int reserve_rows(struct cox_dp_gradient *g, int64_t needed)
+static int reserve_rows(struct cox_dp_gradient *g)
 {
     /* neighbours come and go between frames */
-    const size_t rows = (size_t)needed + (size_t)needed / 8;
-    const size_t slots = rows + (size_t)g->sites_capacity * (size_t)g->model.n_types;
+    const size_t rows = (size_t)g->n_rows + (size_t)g->n_rows / 8;
+    const size_t slots = (size_t)g->n_slots + (size_t)g->n_slots / 8;
     const struct part parts[] = {
         {&g->x, rows, sizeof *g->x},
         {&g->r, rows, sizeof *g->r},
@@ -130,6 +139,7 @@ static int reserve_rows(struct cox_dp_gradient *g, int64_t needed)
     if (RENEW(parts))
         return COX_ENOMEM;
     g->rows_capacity = (int64_t)rows;
+    g->slots_capacity = (int64_t)slots;
     return COX_OK;
 }
 
@@ -166,9 +176,9 @@ static int reserve_side(struct cox_dp_gradient *g, int type)
 static int reserve_rooms(struct cox_dp_gradient *g, int needed)
 {
     const size_t most = (size_t)needed + (size_t)needed / 8;
-    const size_t slots = most + (size_t)g->model.n_types;
+    const size_t slots = most + 2 * (size_t)g->model.n_types;
     const size_t tall = (size_t)(g->widest > g->d ? g->widest : g->d);
-    const size_t of_block = 4 * (size_t)g->q->m1 * COX_DP_BLOCK;
+    const size_t of_block = 4 * (size_t)g->m1 * COX_DP_BLOCK;
     g->most_capacity = 0;
     for (int i = 0; i < g->threads; i++) {
         struct cox_dp_room *r = &g->room[i];
@@ -182,13 +192,17 @@ static int reserve_rooms(struct cox_dp_gradient *g, int needed)
             {&r->f, slots * 4 * COX_DP_ORDER, g->size},
             {&r->row[0], 4 * (size_t)g->stride, g->size},
             {&r->row[1], 4 * (size_t)g->stride, g->size},
-            {&r->a[0], of_block, g->size},
-            {&r->a[1], of_block, g->size},
+            {&r->av, of_block, g->size},
             {&r->back[0], tall * COX_DP_BLOCK, g->size},
             {&r->back[1], tall * COX_DP_BLOCK, g->size},
         };
         if (RENEW(parts))
             return COX_ENOMEM;
+        for (int d = 0; d < g->n_parts; d++) {
+            const struct part own[] = {{&r->a[d], of_block, g->size}};
+            if (RENEW(own))
+                return COX_ENOMEM;
+        }
     }
     g->most_capacity = (int)most;
     return COX_OK;
@@ -196,12 +210,16 @@ static int reserve_rooms(struct cox_dp_gradient *g, int needed)
 
 void cox_dp_gradient_free_rooms(struct cox_dp_gradient *g)
 {
-    void *blocks[] = {g->site,   g->span,   g->block, g->a,         g->at,         g->energy,
-                      g->own,    g->virial, g->force, g->direction, g->first_atom, g->share,
-                      g->strain, g->x,      g->r,     g->grad,      g->u,          g->index,
-                      g->slot,   g->cell,   g->p,     g->pd,        g->by_table};
+    void *blocks[] = {g->site,  g->view,      g->span,       g->block, g->energy, g->own, g->virial,
+                      g->force, g->direction, g->first_atom, g->share, g->strain, g->x,   g->r,
+                      g->grad,  g->u,         g->index,      g->slot,  g->cell,   g->p,   g->pd};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cox_free(blocks[i]);
+    for (int d = 0; d < g->n_parts; d++) {
+        cox_free(g->part[d].a);
+        cox_free(g->part[d].at);
+        cox_free(g->part[d].by_table);
+    }
     for (int t = 0; g->side && t < g->model.n_types; t++) {
         struct cox_dp_side *s = &g->side[t];
         for (int k = 0; k < COX_DP_MAX_LAYERS; k++) {
@@ -214,10 +232,12 @@ void cox_dp_gradient_free_rooms(struct cox_dp_gradient *g)
     }
     for (int i = 0; g->room && i < g->threads; i++) {
         struct cox_dp_room *r = &g->room[i];
-        void *own[] = {r->order, r->slot_of, r->d,      r->rd,   r->xd,   r->t,       r->slope,
-                       r->f,     r->row[0],  r->row[1], r->a[0], r->a[1], r->back[0], r->back[1]};
+        void *own[] = {r->order, r->slot_of, r->d,      r->rd, r->xd,      r->t,      r->slope,
+                       r->f,     r->row[0],  r->row[1], r->av, r->back[0], r->back[1]};
         for (size_t k = 0; k < sizeof own / sizeof own[0]; k++)
             cox_free(own[k]);
+        for (int d = 0; d < g->n_parts; d++)
+            cox_free(r->a[d]);
     }
 }
 
@@ -240,7 +260,8 @@ int cox_dp_gradient_reserve(struct cox_dp_gradient *g, const struct cox_dp_frame
     for (int f = 0; f < n; f++)
         g->first_atom[f + 1] = g->first_atom[f] + frames[f].atoms.n;
     cut(g);
-    int rc = more || g->n_rows > g->rows_capacity ? reserve_rows(g, g->n_rows) : COX_OK;
+    int rc =
+        g->n_rows > g->rows_capacity || g->n_slots > g->slots_capacity ? reserve_rows(g) : COX_OK;
     for (int t = 0; !rc && t < g->model.n_types; t++)
         rc = reserve_side(g, t);
     if (!rc && g->most > g->most_capacity)
@@ -250,22 +271,30 @@ int cox_dp_gradient_reserve(struct cox_dp_gradient *g, const struct cox_dp_frame
 
 int cox_dp_gradient_reserve_cells(struct cox_dp_gradient *g)
 {
-    const int cells = cox_dp_cells_count(g->cells);
-    if (cells <= g->cells_capacity)
+    int most = 0;
+    for (int d = 0; d < g->n_parts; d++) {
+        struct cox_dp_part *p = &g->part[d];
+        const int cells = cox_dp_cells_count(p->cells);
+        const size_t numbers = 2 * (size_t)cells * COX_DP_ORDER * (size_t)p->stride;
+        const struct part parts[] = {{&p->by_table, COX_DP_GROUPS * numbers, g->size}};
+        most = cells > most ? cells : most;
+        if (cells <= p->cells_capacity)
+            continue;
+        p->cells_capacity = 0;
+        if (RENEW(parts))
+            return COX_ENOMEM;
+        p->cells_capacity = 2 * cells;
+    }
+    if (most <= g->cells_capacity)
         return COX_OK;
-    const size_t more = 2 * (size_t)cells;
-    const struct part parts[] = {
-        {&g->by_table, COX_DP_GROUPS * more * COX_DP_ORDER * (size_t)g->stride, g->size}};
     g->cells_capacity = 0;
-    if (RENEW(parts))
-        return COX_ENOMEM;
     for (int i = 0; i < g->threads; i++) {
-        const struct part own[] = {{&g->room[i].slot_of, more, sizeof(int)}};
+        const struct part own[] = {{&g->room[i].slot_of, 2 * (size_t)most, sizeof(int)}};
         if (RENEW(own))
             return COX_ENOMEM;
-        for (size_t k = 0; k < more; k++)
+        for (int k = 0; k < 2 * most; k++)
             g->room[i].slot_of[k] = -1;
     }
-    g->cells_capacity = (int)more;
+    g->cells_capacity = 2 * most;
     return COX_OK;
 }

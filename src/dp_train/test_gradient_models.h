@@ -15,6 +15,7 @@ struct test_case {
     const char *name;
     bool two_sided, idt, fparam, overflow, open, no_skip;
     enum cox_dp_exclusion exclude;
+    int radial; /* 1: se_e2_r alone; 2: behind the other, with a shorter cutoff */
     int frames;
     int unlabelled; /* of the second frame: bits 1 energy, 2 forces, 4 virial */
     struct cox_dp_prefactors prefactors;
@@ -36,6 +37,14 @@ static const struct test_case test_cases[] = {
      .prefactors = {0.3, 1, 1}},
     {"excluded from the list", .exclude = COX_DP_EXCLUDE_LIST, .frames = 1,
      .prefactors = {0.3, 1, 1}},
+    {"se_e2_r", .radial = 1, .frames = 1, .prefactors = {0.3, 1, 0.2}},
+    {"se_e2_r, two-sided", .radial = 1, .two_sided = true, .frames = 2,
+     .prefactors = {0.3, 1, 0.2}},
+    {"se_e2_r, excluded", .radial = 1, .exclude = COX_DP_EXCLUDE_SECTION, .frames = 1,
+     .prefactors = {0.3, 1, 0.2}},
+    {"hybrid", .radial = 2, .fparam = true, .frames = 2, .prefactors = {0.3, 1, 0.2}},
+    {"hybrid, excluded", .radial = 2, .exclude = COX_DP_EXCLUDE_NEIGHBOURS, .frames = 1,
+     .prefactors = {0.3, 1, 0.2}},
     {"no box", .open = true, .frames = 2, .prefactors = {0.3, 1, 0.2}},
     {"labels missing", .unlabelled = 5, .frames = 2, .prefactors = {0.3, 1, 0.2}},
     {"no forces", .unlabelled = 2, .frames = 2, .prefactors = {0.3, 1, 0.2}},
@@ -63,44 +72,54 @@ static inline void test_idt(struct cox_dp_model *m, struct cox_dp_layer *l, stru
         l->idt[o] = 0.6 + 0.1 * cox_rng_normal(rng);
 }
 
-/* Two types; embedding 1-3-6-6, axis 2, fitting 5-5; the means are not zero, so that empty slots
+/* Embedding 1-3-6-6, or 1-4-4 of the second one; the means are not zero, so that empty slots
  * count. */
+static inline void test_descriptor(struct cox_dp_model *m, int which, const struct test_case *c,
+                                   struct cox_rng *rng)
+{
+    struct cox_dp_descriptor *q = &m->descriptor[which];
+    q->kind = c->radial == which + 1 ? COX_DP_SE_R : COX_DP_SE_A;
+    q->rcut = which ? 3.1 : 3.6;
+    q->rcut_smth = 0.9;
+    q->sel[0] = c->overflow ? 2 : 16;
+    q->sel[1] = c->overflow ? 5 : 30;
+    q->one_side = which ? c->two_sided : !c->two_sided;
+    q->m1 = which ? 4 : 6;
+    q->axis = 2;
+    for (int t = 0; t < 2; t++)
+        for (int k = 0; k < (q->kind == COX_DP_SE_R ? 1 : 4); k++) {
+            q->davg[t][k] = k ? 0.004 * k - 0.01 * t : 0.07 + 0.02 * t;
+            q->dstd[t][k] = k ? 0.1 - 0.01 * t : 0.15 - 0.02 * t;
+        }
+    q->exclude[0][1] = q->exclude[1][0] = c->exclude;
+    const int nets = q->one_side ? 2 : 4;
+    q->embed = which ? test_nets(m, nets, (const int[]){1, 4, 4}, 2, rng)
+                     : test_nets(m, nets, (const int[]){1, 3, 6, 6}, 3, rng);
+    for (int i = 0; i < nets; i++)
+        for (int k = 1; k < q->embed[i].n; k++) {
+            struct cox_dp_layer *l = &q->embed[i].layer[k];
+            l->skip = c->no_skip ? COX_DP_SKIP_NONE : cox_dp_skip_of(l->in, l->out);
+            if (c->idt)
+                test_idt(m, l, rng);
+        }
+}
+
+/* Two types; fitting 5-5. */
 static inline struct cox_dp_model *test_potential(const struct test_case *c)
 {
     struct cox_dp_model *m = NULL;
     struct cox_rng rng;
     assert_int_equal(cox_dp_model_create(&m, NULL), 0);
-    struct cox_dp_descriptor *q = &m->descriptor[0];
     cox_rng_init(&rng, 21, c->two_sided);
     m->n_types = 2;
     m->n_fparam = c->fparam ? 2 : 0;
-    q->rcut = 3.6;
-    q->rcut_smth = 0.9;
-    q->sel[0] = c->overflow ? 2 : 16;
-    q->sel[1] = c->overflow ? 5 : 30;
-    q->one_side = !c->two_sided;
-    q->m1 = 6;
-    q->axis = 2;
+    m->n_descriptors = c->radial == 2 ? 2 : 1;
+    for (int i = 0; i < m->n_descriptors; i++)
+        test_descriptor(m, i, c, &rng);
+    m->fit = test_nets(m, 2, (const int[]){cox_dp_width(m) + m->n_fparam, 5, 5, 1}, 3, &rng);
     for (int t = 0; t < 2; t++) {
         m->bias[t] = -0.4 * (t + 1);
-        for (int k = 0; k < 4; k++) {
-            q->davg[t][k] = k ? 0.004 * k - 0.01 * t : 0.07 + 0.02 * t;
-            q->dstd[t][k] = k ? 0.1 - 0.01 * t : 0.15 - 0.02 * t;
-        }
         snprintf(m->type_name[t], COX_DP_TYPE_NAME, "%s", t ? "H" : "O");
-    }
-    q->exclude[0][1] = q->exclude[1][0] = c->exclude;
-    q->embed = test_nets(m, c->two_sided ? 4 : 2, (const int[]){1, 3, 6, 6}, 3, &rng);
-    m->fit = test_nets(m, 2, (const int[]){12 + m->n_fparam, 5, 5, 1}, 3, &rng);
-    for (int i = 0; i < (c->two_sided ? 4 : 2); i++)
-        for (int k = 1; k < 3; k++) {
-            q->embed[i].layer[k].skip = c->no_skip ? COX_DP_SKIP_NONE
-                                        : k == 1   ? COX_DP_SKIP_DOUBLED
-                                                   : COX_DP_SKIP_SAME;
-            if (c->idt)
-                test_idt(m, &q->embed[i].layer[k], &rng);
-        }
-    for (int t = 0; t < 2; t++) {
         m->fit[t].layer[1].skip = COX_DP_SKIP_SAME;
         test_idt(m, &m->fit[t].layer[1], &rng);
         m->fit[t].layer[2].linear = true;
