@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The KIM driver inside a real LAMMPS, against the reference evaluator: energies, forces, pressure,
 one process against two, threads, units, conservation of energy, refusals.
-Usage: test_kim.py COX KIM_REFERENCE"""
+Usage: test_kim.py COX KIM_REFERENCE KIM_SIMULATOR"""
 import json
 import math
 import os
@@ -187,6 +187,14 @@ def test_refusals(lmp):
     frame.atoms[1] = frame.atoms[0]
     frame.write_data(lmp.path("frame.data"), TYPES)
     refused("random", TYPES, "coxswain: ", "on top of each other")
+
+
+def test_other_simulators(lmp):
+    """Ghosts among the particles, nanometres and joules, lists that reach too far, the energy alone."""
+    done = subprocess.run([sys.argv[3], "random", "random.dp"], cwd=lmp.dir, env=lmp.env, text=True,
+                          capture_output=True)
+    print(done.stdout, end="")
+    assert done.returncode == 0, done.stderr
 
 
 def test_install(lmp):
