@@ -9,7 +9,7 @@
 #include "potential/table.h"
 
 static const char description[] =
-    "Has a model's embedding nets evaluated from tables (quintic splines in the distance), which\n"
+    "Has a model's embedding nets evaluated from tables (splines in the distance), which\n"
     "takes less than half of the time. OUT.dp keeps the nets and says how the tables are made; "
     "that\n"
     "takes milliseconds when it is opened, so the file is no larger, and other programs open it "
@@ -28,10 +28,10 @@ static int compress(struct cox_dp_model *model, double stride, double tolerance,
                    : model->min_distance > 0 ? model->min_distance
                                              : COX_DP_TABLE_NEAREST_A;
     int rc = COX_OK;
-    if (stride > 0)
+    if (!(stride > 0)) /* in the middles of cells errors are largest, or nearly so */
+        rc = cox_dp_table_choose(model, 0.9 * tolerance, t->nearest_A, &stride, err);
+    if (!rc)
         rc = cox_dp_table_errors(model, stride, t->nearest_A, &error, err);
-    else
-        rc = cox_dp_table_choose(model, tolerance, t->nearest_A, &stride, &error, err);
     if (!rc) {
         t->stride = stride;
         t->error = error.g;
@@ -49,7 +49,7 @@ static void report(const struct cox_dp_model *model)
         double low;
         if (cox_dp_table_range(model, d, t->stride, t->nearest_A, &low, &cells, NULL))
             continue; /* went well before */
-        numbers += (size_t)(cells + 5) * (size_t)model->descriptor[d].m1 *
+        numbers += (size_t)(cells + 9) * (size_t)model->descriptor[d].m1 *
                    (size_t)cox_dp_n_embed(model, &model->descriptor[d]);
         printf("tables from s = %.4g to %.4g (neighbours as near as %.3g A), %d cells of %.4g\n",
                low, low + cells * t->stride, t->nearest_A, cells, t->stride);

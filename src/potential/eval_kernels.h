@@ -35,12 +35,13 @@ struct cox_dp_dense {
     bool linear;
 };
 
-/* A spline table of one embedding net: G_a(s̃) = Σ_p B_p(x) c[cell + p][a], p = 0 … 5, where
- * cell + x = (s̃ − low) / stride. */
-#define COX_DP_SPLINE 6
+/* A spline table of one embedding net: G_a(s̃) = Σ_p B_p(x) c[cell + p][a], p = 0 … 9, where
+ * cell + x = (s̃ − low) / stride. Of the ninth degree: its rows are read once per atom, so a coarse
+ * table with wide splines costs less than a fine one with narrow splines as exact. */
+#define COX_DP_SPLINE 10
 #define COX_DP_TABLE_ROWS 8192 /* at most */
 struct cox_dp_grid {
-    int n;         /* coefficients per column: cells + 5 */
+    int n;         /* coefficients per column: cells + 9 */
     int stride;    /* columns, a whole number of vectors */
     const void *c; /* [n][stride] */
 };

@@ -14,8 +14,9 @@
 #define BLOCK_OF_NETS 28
 /* Neighbours that go through an embedding net together. */
 #define CHUNK 56
-/* Largest error of a table in float. */
+/* Largest errors of tables, of outputs of order one: what rounding makes of a net's sums. */
 #define ERROR_OF_FLOAT 1e-7
+#define ERROR_OF_DOUBLE 2e-13
 /* Atoms whose forces one item adds up. */
 #define FOLD 4096
 
@@ -147,33 +148,53 @@ static int copy_model(struct cox_dp_eval *e, const struct cox_dp_model *m)
     return COX_OK;
 }
 
+/* With what stride the nets are tabulated, 0: they are not. A model that was compressed says it;
+ * else tables are made that no rounding tells from the nets. */
+static double stride_of(const struct cox_dp_eval *e, const struct cox_dp_model *m,
+                        double *nearest_A)
+{
+    const bool single = e->precision != COX_DP_F64;
+    double stride = m->tables.stride;
+    *nearest_A = m->tables.nearest_A;
+    if (stride < 0)
+        return 0;
+    if (stride == 0) {
+        *nearest_A = m->min_distance > 0 ? m->min_distance : COX_DP_TABLE_NEAREST_A;
+        if (cox_dp_table_choose(m, single ? ERROR_OF_FLOAT : ERROR_OF_DOUBLE, *nearest_A, &stride,
+                                NULL))
+            return 0; /* the nets themselves are always right */
+        return stride;
+    }
+    /* slopes are differences of coefficients over the stride: in float a coarser table is as good
+     * in G, and better in its slope. √2 of the stride is 2^5 of the error */
+    for (double error = m->tables.error; single && error > 0; error *= 32) {
+        if (error * 32 > ERROR_OF_FLOAT)
+            break;
+        stride *= sqrt(2);
+    }
+    return stride;
+}
+
 static int plan_tables(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_err *err)
 {
     int rc = COX_OK;
-    double stride = m->tables.stride;
-    /* float rounds to 6e-8, and slopes are differences of coefficients over the stride: there a
-     * coarser table is as good in G, and better in its slope. Twice the stride is 64 times the
-     * error */
-    for (double error = m->tables.error; e->precision != COX_DP_F64 && error > 0; error *= 64) {
-        if (error * 64 > ERROR_OF_FLOAT)
-            break;
-        stride *= 2;
-    }
-    for (int d = 0; !rc && m->tables.stride > 0 && d < m->n_descriptors; d++) {
+    double nearest_A;
+    const double stride = stride_of(e, m, &nearest_A);
+    for (int d = 0; !rc && stride > 0 && d < m->n_descriptors; d++) {
         struct cox_dp_table *t = &e->table[d];
         t->stride = stride;
-        rc = cox_dp_table_range(m, d, t->stride, m->tables.nearest_A, &t->low, &t->cells, err);
+        rc = cox_dp_table_range(m, d, t->stride, nearest_A, &t->low, &t->cells, err);
     }
-    e->most = m->tables.stride > 0 ? BLOCK : BLOCK_OF_NETS;
+    e->most = stride > 0 ? BLOCK : BLOCK_OF_NETS;
     return rc;
 }
 
 static int plan(struct cox_dp_eval *e, const struct cox_dp_model *m, struct cox_err *err)
 {
-    const bool tables = m->tables.stride > 0;
     int rc = plan_tables(e, m, err);
     if (rc)
         return rc;
+    const bool tables = e->table[0].cells > 0;
     rc = copy_model(e, m);
     if (!rc && e->precision != COX_DP_F64) {
         struct room_f32 room = {0};

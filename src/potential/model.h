@@ -75,11 +75,12 @@ struct cox_dp_descriptor {
     bool trained_f32;         /* its nets were trained in single precision */
 };
 
-/* A compressed model: its embedding nets are evaluated from tables (potential/table.h), which are
- * made from the nets when it is opened. */
+/* A compressed model: how the tables are made that its embedding nets are evaluated from
+ * (potential/table.h). */
 struct cox_dp_tables {
-    double stride;         /* of s̃; 0: no tables */
-    double nearest_A;      /* they reach to neighbours as near as this */
+    double stride;    /* of s̃; 0: not compressed, tables are as exact as rounding; < 0: the nets
+                         themselves are evaluated */
+    double nearest_A; /* they reach to neighbours as near as this */
     double error, d_error; /* largest |ΔG| and |ΔdG/ds̃| found when it was compressed */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* At a node the six splines are 1, 26, 66, 26, 1 and 0 over 120, so the coefficients solve a system
- * of five diagonals. What is assumed beyond its ends decays by 0.43 a cell: the nodes go on MARGIN
- * cells beyond the table on either side, where nets are as smooth as elsewhere. */
+/* At a node the splines have the Eulerian numbers of nine over 9!, so the coefficients solve a
+ * system of nine diagonals. What is assumed beyond its ends decays by 0.61 a cell: the nodes go on
+ * MARGIN cells beyond the table on either side, where nets are as smooth as elsewhere. */
 #include "potential/table.h"
 
 #include <math.h>
@@ -9,8 +9,11 @@
 
 #include "potential/eval_kernels.h"
 
-#define MARGIN 48 /* 0.43^48 = 3e-18 */
+#define MARGIN 64 /* 0.61^64 = 2e-14 of what constant coefficients beyond are wrong by */
+#define BAND 4    /* diagonals on either side */
+#define ORDER 10  /* the error goes with this power of the stride */
 #define PLACES 8  /* of comparison in a cell */
+#define FIRST_STRIDE 0.2
 
 /* One layer of n rows: values x to y, derivatives dx (may be NULL) to dy. */
 static void layer(const struct cox_dp_layer *l, const double *x, const double *dx, double *y,
@@ -90,26 +93,27 @@ int cox_dp_table_range(const struct cox_dp_model *model, int descriptor, double 
     return COX_OK;
 }
 
-/* Coefficients from values, in place: rows of m numbers. Gaussian elimination; the matrix is
- * diagonally dominant, so no row need change places. Beyond both ends the coefficients are taken to
- * stay what they are. */
+/* Coefficients from values, in place: rows of m numbers. Gaussian elimination; the matrix of a
+ * spline's values is totally positive, so no row need change places. Beyond both ends the
+ * coefficients are taken to stay what they are. */
 static int solve(double *f, int n, int m)
 {
-    static const double band[5] = {1.0 / 120, 26.0 / 120, 66.0 / 120, 26.0 / 120, 1.0 / 120};
-    double(*rows)[5] = cox_alloc((size_t)n, sizeof *rows);
+    static const double eulerian[2 * BAND + 1] = {1,     502,   14608, 88234, 156190,
+                                                  88234, 14608, 502,   1};
+    double(*rows)[2 * BAND + 1] = cox_alloc((size_t)n, sizeof *rows);
     if (!rows)
         return COX_ENOMEM;
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < 5; k++) {
-            int at = i + k - 2;
+        for (int k = 0; k <= 2 * BAND; k++) {
+            int at = i + k - BAND;
             at = at < 0 ? 0 : at >= n ? n - 1 : at;
-            rows[i][at - i + 2] += band[k];
+            rows[i][at - i + BAND] += eulerian[k] / 362880;
         }
     for (int i = 0; i < n; i++)
-        for (int down = 1; down <= 2 && i + down < n; down++) {
+        for (int down = 1; down <= BAND && i + down < n; down++) {
             double *row = rows[i + down];
-            const double factor = row[2 - down] / rows[i][2];
-            for (int k = 2; k < 5; k++)
+            const double factor = row[BAND - down] / rows[i][BAND];
+            for (int k = BAND; k <= 2 * BAND; k++)
                 row[k - down] -= factor * rows[i][k];
             for (int a = 0; a < m; a++)
                 f[(size_t)(i + down) * (size_t)m + (size_t)a] -=
@@ -117,11 +121,11 @@ static int solve(double *f, int n, int m)
         }
     for (int i = n - 1; i >= 0; i--) {
         double *to = f + (size_t)i * (size_t)m;
-        for (int up = 1; up <= 2 && i + up < n; up++)
+        for (int up = 1; up <= BAND && i + up < n; up++)
             for (int a = 0; a < m; a++)
-                to[a] -= rows[i][2 + up] * f[(size_t)(i + up) * (size_t)m + (size_t)a];
+                to[a] -= rows[i][BAND + up] * f[(size_t)(i + up) * (size_t)m + (size_t)a];
         for (int a = 0; a < m; a++)
-            to[a] /= rows[i][2];
+            to[a] /= rows[i][BAND];
     }
     cox_free(rows);
     return COX_OK;
@@ -136,7 +140,8 @@ int cox_dp_table_build(struct cox_dp_table *t, const struct cox_dp_net *net,
                        struct cox_arena *arena, struct cox_err *err)
 {
     const int nodes = t->cells + 1 + 2 * MARGIN, width = widest(net);
-    const size_t m1 = (size_t)net->layer[net->n - 1].out, rows = (size_t)t->cells + 5;
+    const size_t m1 = (size_t)net->layer[net->n - 1].out,
+                 rows = (size_t)t->cells + COX_DP_SPLINE - 1;
     double *f = cox_alloc((size_t)nodes, m1 * sizeof *f);
     double *room = cox_alloc(4, (size_t)width * sizeof *room);
     t->m1 = (int)m1;
@@ -149,8 +154,8 @@ int cox_dp_table_build(struct cox_dp_table *t, const struct cox_dp_net *net,
     }
     if (!rc && solve(f, nodes, t->m1))
         rc = no_memory(err);
-    if (!rc) /* cell 0 begins at node MARGIN, whose spline's middle is coefficient 2 */
-        memcpy(t->c, f + (MARGIN - 2) * m1, rows * m1 * sizeof *f);
+    if (!rc) /* cell 0 begins at node MARGIN, whose own spline is its fifth */
+        memcpy(t->c, f + (MARGIN - BAND) * m1, rows * m1 * sizeof *f);
     cox_free(f);
     cox_free(room);
     return rc;
@@ -170,36 +175,47 @@ static void splines(double x, double b[COX_DP_SPLINE], double db[COX_DP_SPLINE])
     }
 }
 
-int cox_dp_table_compare(const struct cox_dp_table *t, const struct cox_dp_net *net,
-                         struct cox_dp_table_error *error, struct cox_err *err)
+/* At `places` in each cell. */
+static int compare(const struct cox_dp_table *t, const struct cox_dp_net *net, int places,
+                   struct cox_dp_table_error *error, struct cox_err *err)
 {
     const int width = widest(net);
-    double *room = cox_alloc(4, (size_t)width * sizeof *room);
+    double *room = cox_alloc(6, (size_t)width * sizeof *room);
     if (!room)
         return no_memory(err);
-    for (int i = 0; i < PLACES * t->cells; i++) {
+    double *value = room + 4 * width, *slope = value + width;
+    for (int i = 0; i < places * t->cells; i++) {
         const double *g, *dg;
         double b[COX_DP_SPLINE], db[COX_DP_SPLINE];
-        const double x = (i % PLACES + 0.5) / PLACES;
-        evaluate(net, t->low + (i / PLACES + x) * t->stride, width, room, &g, &dg);
+        const double x = (i % places + 0.5) / places;
+        evaluate(net, t->low + (i / places + x) * t->stride, width, room, &g, &dg);
         splines(x, b, db);
-        for (int a = 0; a < t->m1; a++) {
-            double value = 0, slope = 0;
-            for (int p = 0; p < COX_DP_SPLINE; p++) {
-                const double c = t->c[(size_t)(i / PLACES + p) * (size_t)t->m1 + (size_t)a];
-                value += b[p] * c;
-                slope += db[p] * c / t->stride;
+        for (int a = 0; a < t->m1; a++)
+            value[a] = slope[a] = 0;
+        for (int p = 0; p < COX_DP_SPLINE; p++) {
+            const double *c = t->c + (size_t)(i / places + p) * (size_t)t->m1;
+            for (int a = 0; a < t->m1; a++) {
+                value[a] += b[p] * c[a];
+                slope[a] += db[p] * c[a];
             }
-            error->g = fmax(error->g, fabs(value - g[a]));
-            error->slope = fmax(error->slope, fabs(slope - dg[a]));
+        }
+        for (int a = 0; a < t->m1; a++) {
+            error->g = fmax(error->g, fabs(value[a] - g[a]));
+            error->slope = fmax(error->slope, fabs(slope[a] / t->stride - dg[a]));
         }
     }
     cox_free(room);
     return COX_OK;
 }
 
-int cox_dp_table_errors(const struct cox_dp_model *model, double stride, double nearest_A,
-                        struct cox_dp_table_error *error, struct cox_err *err)
+int cox_dp_table_compare(const struct cox_dp_table *t, const struct cox_dp_net *net,
+                         struct cox_dp_table_error *error, struct cox_err *err)
+{
+    return compare(t, net, PLACES, error, err);
+}
+
+static int errors(const struct cox_dp_model *model, double stride, double nearest_A, int places,
+                  struct cox_dp_table_error *error, struct cox_err *err)
 {
     int rc = COX_OK;
     *error = (struct cox_dp_table_error){0};
@@ -213,24 +229,38 @@ int cox_dp_table_errors(const struct cox_dp_model *model, double stride, double 
             struct cox_arena *arena = cox_arena_create();
             rc = arena ? cox_dp_table_build(&t, &q->embed[i], arena, err) : no_memory(err);
             if (!rc)
-                rc = cox_dp_table_compare(&t, &q->embed[i], error, err);
+                rc = compare(&t, &q->embed[i], places, error, err);
             cox_arena_destroy(arena);
         }
     }
     return rc;
 }
 
-int cox_dp_table_choose(const struct cox_dp_model *model, double tolerance, double nearest_A,
-                        double *stride, struct cox_dp_table_error *error, struct cox_err *err)
+int cox_dp_table_errors(const struct cox_dp_model *model, double stride, double nearest_A,
+                        struct cox_dp_table_error *error, struct cox_err *err)
 {
-    /* the error goes with the sixth power: steps of 2^(-1/2) are an eighth of the error */
-    int rc = COX_OK;
+    return errors(model, stride, nearest_A, PLACES, error, err);
+}
+
+int cox_dp_table_choose(const struct cox_dp_model *model, double tolerance, double nearest_A,
+                        double *stride, struct cox_err *err)
+{
+    double h = FIRST_STRIDE;
     if (!(tolerance > 0))
         return cox_err_set(err, COX_EINVAL, "a tolerance of %g; must be > 0", tolerance);
-    for (*stride = 0.4; !rc; *stride *= sqrt(0.5)) {
-        rc = cox_dp_table_errors(model, *stride, nearest_A, error, err);
-        if (!rc && error->g <= tolerance)
+    for (int attempt = 0; attempt < 12; attempt++) {
+        struct cox_dp_table_error error;
+        int rc = errors(model, h, nearest_A, 1, &error, err);
+        if (rc == COX_ENOMEM)
+            return rc;
+        if (rc)
+            break; /* too many cells */
+        *stride = h;
+        if (error.g <= tolerance)
             return COX_OK;
+        /* what the error asks for, with a little to spare; it may fall more slowly at first */
+        const double factor = 0.95 * pow(tolerance / error.g, 1.0 / ORDER);
+        h *= factor < 0.8 ? fmax(factor, 0.25) : 0.8;
     }
-    return cox_err_wrap(err, rc, "no table is as good as %g", tolerance);
+    return cox_err_set(err, COX_EINVAL, "no table is as exact as %g", tolerance);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* An embedding net as a table: a quintic spline through its values at equal distances of s̃, one
- * for each of its outputs. Four times continuously differentiable, so a run conserves its energy.
- * The table is made from the net alone, in milliseconds, so no file holds it. */
+/* An embedding net as a table: a spline of the ninth degree through its values at equal distances
+ * of s̃, one for each of its outputs. Eight times continuously differentiable, so a run conserves
+ * its energy. The table is made from the net alone, in milliseconds, so no file holds it. */
 #ifndef COX_POTENTIAL_TABLE_H
 #define COX_POTENTIAL_TABLE_H
 
@@ -11,11 +11,11 @@
  * net itself is evaluated. */
 #define COX_DP_TABLE_NEAREST_A 0.7
 
-/* G_a(s̃) = Σ_p B_p(x) c[cell + p][a], p = 0 … 5, where cell + x = (s̃ − low) / stride. */
+/* G_a(s̃) = Σ_p B_p(x) c[cell + p][a], p = 0 … 9, where cell + x = (s̃ − low) / stride. */
 struct cox_dp_table {
     double low, stride;
     int cells, m1;
-    double *c; /* [cells + 5][m1] */
+    double *c; /* [cells + 9][m1] */
 };
 
 struct cox_dp_table_error {
@@ -31,14 +31,13 @@ int cox_dp_table_range(const struct cox_dp_model *model, int descriptor, double 
 /* Fills table->c, which lives in `arena`; the rest is the caller's. */
 int cox_dp_table_build(struct cox_dp_table *table, const struct cox_dp_net *net,
                        struct cox_arena *arena, struct cox_err *err) COX_MUST_CHECK;
-/* Against the net, at eight places in each cell. */
+/* Against the net, at eight places in each cell; adds to *error. */
 int cox_dp_table_compare(const struct cox_dp_table *table, const struct cox_dp_net *net,
                          struct cox_dp_table_error *error, struct cox_err *err) COX_MUST_CHECK;
-/* The model's stride for tables whose largest error of G is at most `tolerance`, and the errors
- * that they have. */
+/* The stride of tables whose largest error of G is at most `tolerance`, as far as the middles of
+ * the cells tell. Quick enough for opening a model. COX_EINVAL: no table is that exact. */
 int cox_dp_table_choose(const struct cox_dp_model *model, double tolerance, double nearest_A,
-                        double *stride, struct cox_dp_table_error *error,
-                        struct cox_err *err) COX_MUST_CHECK;
+                        double *stride, struct cox_err *err) COX_MUST_CHECK;
 /* The largest errors of all of a model's tables at this stride. */
 int cox_dp_table_errors(const struct cox_dp_model *model, double stride, double nearest_A,
                         struct cox_dp_table_error *error, struct cox_err *err) COX_MUST_CHECK;
