@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kern/gemm.h"
 #include "potential/eval_kernels.h"
 
 #define MARGIN 64 /* 0.61^64 = 2e-14 of what constant coefficients beyond are wrong by */
@@ -61,6 +62,49 @@ static void evaluate(const struct cox_dp_net *net, double s, int width, double *
         layer(&net->layer[k], x[k % 2], dx[k % 2], x[(k + 1) % 2], dx[(k + 1) % 2]);
     *g = x[net->n % 2];
     *dg = dx[net->n % 2];
+}
+
+/* x·W + b, its tanh (or not), and what is skipped: n rows of one layer. */
+static void layer_rows(const struct cox_dp_layer *l, int n, const double *x, double *y)
+{
+    const struct cox_dgemm product = {.m = n,
+                                      .n = l->out,
+                                      .k = l->in,
+                                      .a = x,
+                                      .lda = l->in,
+                                      .b = l->w,
+                                      .ldb = l->out,
+                                      .c = y,
+                                      .ldc = l->out};
+    cox_dgemm(NULL, &product);
+    for (int i = 0; i < n; i++)
+        for (int o = 0; o < l->out; o++)
+            y[i * l->out + o] += l->b[o];
+    if (!l->linear)
+        cox_dp_kernels_f64()->tanh((size_t)n * (size_t)l->out, y, y);
+    for (int i = 0; i < n; i++)
+        for (int o = 0; o < l->out; o++) {
+            double *to = &y[i * l->out + o];
+            *to *= l->idt ? l->idt[o] : 1;
+            *to += l->skip == COX_DP_SKIP_NONE ? 0 : x[i * l->in + o % l->in];
+        }
+}
+
+/* G at n places from `first` on, `step` apart; g [n][m1]. */
+static int values(const struct cox_dp_net *net, int n, double first, double step, double *g)
+{
+    const size_t room = (size_t)n * (size_t)widest(net) + 64; /* tanh takes whole vectors */
+    double *x[2] = {cox_alloc(room, sizeof **x), cox_alloc(room, sizeof **x)};
+    const int rc = x[0] && x[1] ? COX_OK : COX_ENOMEM;
+    for (int i = 0; !rc && i < n; i++)
+        x[0][i] = first + i * step;
+    for (int k = 0; !rc && k < net->n; k++)
+        layer_rows(&net->layer[k], n, x[k % 2], x[(k + 1) % 2]);
+    if (!rc)
+        memcpy(g, x[net->n % 2], (size_t)n * (size_t)net->layer[net->n - 1].out * sizeof *g);
+    cox_free(x[0]);
+    cox_free(x[1]);
+    return rc;
 }
 
 /* s̃ of a neighbour at r around a centre of this type. */
@@ -139,29 +183,23 @@ static int no_memory(struct cox_err *err)
 int cox_dp_table_build(struct cox_dp_table *t, const struct cox_dp_net *net,
                        struct cox_arena *arena, struct cox_err *err)
 {
-    const int nodes = t->cells + 1 + 2 * MARGIN, width = widest(net);
+    const int nodes = t->cells + 1 + 2 * MARGIN;
     const size_t m1 = (size_t)net->layer[net->n - 1].out,
                  rows = (size_t)t->cells + COX_DP_SPLINE - 1;
     double *f = cox_alloc((size_t)nodes, m1 * sizeof *f);
-    double *room = cox_alloc(4, (size_t)width * sizeof *room);
     t->m1 = (int)m1;
     t->c = cox_arena_alloc(arena, rows, m1 * sizeof *t->c);
-    int rc = f && room && t->c ? COX_OK : no_memory(err);
-    for (int i = 0; !rc && i < nodes; i++) {
-        const double *g, *dg;
-        evaluate(net, t->low + (i - MARGIN) * t->stride, width, room, &g, &dg);
-        memcpy(f + (size_t)i * m1, g, m1 * sizeof *f);
-    }
-    if (!rc && solve(f, nodes, t->m1))
+    int rc = f && t->c ? COX_OK : no_memory(err);
+    if (!rc &&
+        (values(net, nodes, t->low - MARGIN * t->stride, t->stride, f) || solve(f, nodes, t->m1)))
         rc = no_memory(err);
     if (!rc) /* cell 0 begins at node MARGIN, whose own spline is its fifth */
         memcpy(t->c, f + (MARGIN - BAND) * m1, rows * m1 * sizeof *f);
     cox_free(f);
-    cox_free(room);
     return rc;
 }
 
-/* The six splines at x and their derivatives. */
+/* The splines at x and their derivatives. */
 static void splines(double x, double b[COX_DP_SPLINE], double db[COX_DP_SPLINE])
 {
     memset(b, 0, COX_DP_SPLINE * sizeof *b);
@@ -175,25 +213,25 @@ static void splines(double x, double b[COX_DP_SPLINE], double db[COX_DP_SPLINE])
     }
 }
 
-/* At `places` in each cell. */
-static int compare(const struct cox_dp_table *t, const struct cox_dp_net *net, int places,
-                   struct cox_dp_table_error *error, struct cox_err *err)
+int cox_dp_table_compare(const struct cox_dp_table *t, const struct cox_dp_net *net,
+                         struct cox_dp_table_error *error, struct cox_err *err)
 {
     const int width = widest(net);
     double *room = cox_alloc(6, (size_t)width * sizeof *room);
     if (!room)
         return no_memory(err);
     double *value = room + 4 * width, *slope = value + width;
-    for (int i = 0; i < places * t->cells; i++) {
+    for (int i = 0; i < PLACES * t->cells; i++) {
         const double *g, *dg;
         double b[COX_DP_SPLINE], db[COX_DP_SPLINE];
-        const double x = (i % places + 0.5) / places;
-        evaluate(net, t->low + (i / places + x) * t->stride, width, room, &g, &dg);
+        const int cell = i / PLACES;
+        const double x = (i % PLACES + 0.5) / PLACES;
+        evaluate(net, t->low + (cell + x) * t->stride, width, room, &g, &dg);
         splines(x, b, db);
         for (int a = 0; a < t->m1; a++)
             value[a] = slope[a] = 0;
         for (int p = 0; p < COX_DP_SPLINE; p++) {
-            const double *c = t->c + (size_t)(i / places + p) * (size_t)t->m1;
+            const double *c = t->c + (size_t)(cell + p) * (size_t)t->m1;
             for (int a = 0; a < t->m1; a++) {
                 value[a] += b[p] * c[a];
                 slope[a] += db[p] * c[a];
@@ -208,13 +246,29 @@ static int compare(const struct cox_dp_table *t, const struct cox_dp_net *net, i
     return COX_OK;
 }
 
-int cox_dp_table_compare(const struct cox_dp_table *t, const struct cox_dp_net *net,
-                         struct cox_dp_table_error *error, struct cox_err *err)
+/* G alone, in the middles of the cells. */
+static int compare_middles(const struct cox_dp_table *t, const struct cox_dp_net *net,
+                           struct cox_dp_table_error *error, struct cox_err *err)
 {
-    return compare(t, net, PLACES, error, err);
+    double b[COX_DP_SPLINE], db[COX_DP_SPLINE];
+    double *g = cox_alloc((size_t)t->cells, (size_t)t->m1 * sizeof *g);
+    if (!g || values(net, t->cells, t->low + 0.5 * t->stride, t->stride, g)) {
+        cox_free(g);
+        return no_memory(err);
+    }
+    splines(0.5, b, db);
+    for (int i = 0; i < t->cells; i++)
+        for (int a = 0; a < t->m1; a++) {
+            double value = 0;
+            for (int p = 0; p < COX_DP_SPLINE; p++)
+                value += b[p] * t->c[(i + p) * t->m1 + a];
+            error->g = fmax(error->g, fabs(value - g[i * t->m1 + a]));
+        }
+    cox_free(g);
+    return COX_OK;
 }
 
-static int errors(const struct cox_dp_model *model, double stride, double nearest_A, int places,
+static int errors(const struct cox_dp_model *model, double stride, double nearest_A, bool slopes,
                   struct cox_dp_table_error *error, struct cox_err *err)
 {
     int rc = COX_OK;
@@ -229,7 +283,8 @@ static int errors(const struct cox_dp_model *model, double stride, double neares
             struct cox_arena *arena = cox_arena_create();
             rc = arena ? cox_dp_table_build(&t, &q->embed[i], arena, err) : no_memory(err);
             if (!rc)
-                rc = compare(&t, &q->embed[i], places, error, err);
+                rc = slopes ? cox_dp_table_compare(&t, &q->embed[i], error, err)
+                            : compare_middles(&t, &q->embed[i], error, err);
             cox_arena_destroy(arena);
         }
     }
@@ -239,7 +294,7 @@ static int errors(const struct cox_dp_model *model, double stride, double neares
 int cox_dp_table_errors(const struct cox_dp_model *model, double stride, double nearest_A,
                         struct cox_dp_table_error *error, struct cox_err *err)
 {
-    return errors(model, stride, nearest_A, PLACES, error, err);
+    return errors(model, stride, nearest_A, true, error, err);
 }
 
 int cox_dp_table_choose(const struct cox_dp_model *model, double tolerance, double nearest_A,
@@ -250,7 +305,7 @@ int cox_dp_table_choose(const struct cox_dp_model *model, double tolerance, doub
         return cox_err_set(err, COX_EINVAL, "a tolerance of %g; must be > 0", tolerance);
     for (int attempt = 0; attempt < 12; attempt++) {
         struct cox_dp_table_error error;
-        int rc = errors(model, h, nearest_A, 1, &error, err);
+        int rc = errors(model, h, nearest_A, false, &error, err);
         if (rc == COX_ENOMEM)
             return rc;
         if (rc)
