@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <math.h>
 #include <stdio.h>
 
 #include "base/file.h"
@@ -72,6 +73,8 @@ static int one_frame(struct deviating *d, const struct cox_dp_data *data, int64_
     }
     cox_dp_deviation_of(&v, d->atom_f, m->n, f.n, m->energy, (const double *const *)m->force,
                         virial, &o);
+    if (d->real_error && !o.virial) /* there is nothing that the virial could be compared with */
+        v.max_v = v.min_v = v.avg_v = (double)NAN;
     cox_str_addf(&d->out, "%12lld%19.6e%19.6e%19.6e%19.6e%19.6e%19.6e%19.6e",
                  (long long)frame * d->frequency, v.max_v, v.min_v, v.avg_v, v.max_f, v.min_f,
                  v.avg_f, v.e);
@@ -177,7 +180,7 @@ int cox_potential_model_devi(int argc, char **argv)
         {"atomic", 0, COX_OPT_FLAG, &d.atomic, NULL, "each atom's deviation in further columns", 0,
          0},
         {"real_error", 0, COX_OPT_FLAG, &d.real_error, NULL,
-         "from the data's labels instead of the models' mean", 0, 0},
+         "from the data's labels instead of the models' mean; nan where there is none", 0, 0},
         {"precision", 0, COX_OPT_TEXT, &d.precision, "NAME", "float64, or float32 nets", 0, 0},
         {"threads", 't', COX_OPT_INT, &d.threads, "N", "0: all processors", 0, 1024},
         {"json", 0, COX_OPT_FLAG, &d.json, NULL, "a summary as JSON", 0, 0},

@@ -279,9 +279,10 @@ static int check_fitting(struct cox_dp_tree *t, const struct cox_yaml_node *f)
     const char *type = cox_dp_tree_text(f, "type", "ener");
     if (!f || f->kind != COX_YAML_MAP)
         return cox_dp_tree_bad(t, "the model has no fitting net");
-    if ((strcmp(type, "ener") && strcmp(type, "invar")) ||
-        strcmp(cox_dp_tree_text(f, "var_name", "energy"), "energy"))
-        return cox_dp_tree_unsupported(t, "fitting", cox_dp_tree_text(f, "var_name", type),
+    if (strcmp(type, "ener") && strcmp(type, "invar"))
+        return cox_dp_tree_unsupported(t, "fitting", type, "energies ('ener') are");
+    if (strcmp(cox_dp_tree_text(f, "var_name", "energy"), "energy"))
+        return cox_dp_tree_unsupported(t, "fitting", cox_dp_tree_text(f, "var_name", ""),
                                        "energies ('ener') are");
     if (cox_dp_tree_truth(f, "mixed_types"))
         return cox_dp_tree_unsupported(t, "fitting net with", "mixed_types",
