@@ -195,12 +195,28 @@ static int reserve(struct cox_potential *p, int n, struct cox_err *err)
     return COX_OK;
 }
 
+/* Nobody feels anything. */
+static void give_nothing(struct cox_potential_result *result, int n)
+{
+    result->energy_eV = 0;
+    result->left_out = 0;
+    memset(result->virial_eV, 0, sizeof result->virial_eV);
+    for (int i = 0; i < 3 * n && result->force_eV_A; i++)
+        result->force_eV_A[i] = 0;
+    for (int i = 0; i < 9 * n && result->atom_virial_eV; i++)
+        result->atom_virial_eV[i] = 0;
+}
+
 /* With p->lock held and p->list made. */
 static int evaluate(struct cox_potential *p, struct cox_potential_result *result,
                     const struct cox_potential_atoms *atoms, struct cox_err *err)
 {
     const struct cox_dp_atoms given = {.n = p->list.n, .n_all = atoms->n, .type = atoms->type};
-    int rc = reserve(p, p->list.n ? p->list.n : 1, err);
+    if (!p->list.n) {
+        give_nothing(result, atoms->n);
+        return COX_OK;
+    }
+    int rc = reserve(p, p->list.n, err);
     if (rc)
         return rc;
     double *own = p->atom_energy;

@@ -221,6 +221,14 @@ static void test_nobody(void **state)
     r.energy_eV = 1;
     CHECK(cox_potential_compute(p, &r, &a, &failure));
     assert_true(r.energy_eV == 0);
+    /* ghosts alone, as on a process that has no atoms of its own for the moment */
+    struct numbers got;
+    a = given(false);
+    prepare(&got);
+    CHECK(cox_potential_compute_with_list(p, &got.r, &a, &list, &failure));
+    for (int i = 0; i < TEST_ATOMS; i++)
+        for (int k = 0; k < 9; k++)
+            assert_true(got.force[i][k % 3] == 0 && got.atom_virial[i][k] == 0);
     cox_potential_close(p);
 }
 
