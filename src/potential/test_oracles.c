@@ -177,11 +177,40 @@ static void what_its_graphs_say(void **state)
     assert_int_equal(check_all(FOLDER "graphs.txt"), 18);
 }
 
+/* Whichever allocation fails, the reader and the writer say so and leave nothing behind. */
+static void memory_that_runs_out(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"hybrid.dp", "se_a_pair_exclude.yaml", "se_a_exclude.pb"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[256];
+        snprintf(path, sizeof path, FOLDER "%s", names[i]);
+        uint64_t before = cox_mem_in_use();
+        int failures = 0;
+        for (uint64_t n = 1;; n++, failures++) {
+            struct cox_err err = COX_ERR_INIT;
+            struct cox_dp_model *m = NULL;
+            cox_mem_fail_at(n);
+            int rc = cox_dp_model_read(&m, path, &err);
+            cox_mem_fail_at(0);
+            cox_dp_model_destroy(m);
+            assert_int_equal(cox_mem_in_use(), before);
+            if (!rc)
+                break;
+            assert_null(m);
+            if (rc != COX_ENOMEM)
+                fail_msg("%s, allocation %d: %s", names[i], failures, err.text);
+        }
+        assert_true(failures > 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_deepmd_kit_says),
         cmocka_unit_test(what_its_graphs_say),
+        cmocka_unit_test(memory_that_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
