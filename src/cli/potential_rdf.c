@@ -16,7 +16,8 @@
 #include "report/chart.h"
 
 #define MAX_CURVES 8
-#define MAX_PAIRS 36
+#define PANEL_WIDTH 720
+#define PANEL_HEIGHT 300
 #define MOST_BYTES ((size_t)1 << 26)
 
 /* ---- writing ---- */
@@ -47,74 +48,93 @@ static int write_csv(const char *path, const struct potential_curves *c, int n, 
     return rc;
 }
 
-/* The first peak of a bond would hide all else: the axis ends above the second highest pair's. */
-static double highest(const struct potential_curves *c, int n)
+/* A bond's peak would hide all else: where the rest is below a third of it the axis ends above the
+ * rest, and the title says how high the peak is. NaN: from the data. */
+static double ceiling(const struct potential_curves *c, int n, int pair, double *peak,
+                      double *peak_A)
 {
-    double most[MAX_PAIRS] = {0}, first = 0, second = 0;
-    int pairs = 0;
+    double rest = 0;
+    *peak = 0;
+    for (int i = 0; i < n; i++)
+        for (int bin = 0; pair < cox_rdf_pairs(c[i].rdf) && bin < cox_rdf_bins(c[i].rdf); bin++)
+            if (cox_rdf_value(c[i].rdf, pair, bin) > *peak) {
+                *peak = cox_rdf_value(c[i].rdf, pair, bin);
+                *peak_A = cox_rdf_r(c[i].rdf, bin);
+            }
+    for (int i = 0; i < n; i++)
+        for (int bin = 0; pair < cox_rdf_pairs(c[i].rdf) && bin < cox_rdf_bins(c[i].rdf); bin++)
+            if (cox_rdf_r(c[i].rdf, bin) > *peak_A + 0.5)
+                rest = fmax(rest, cox_rdf_value(c[i].rdf, pair, bin));
+    return rest > 0 && *peak > 3 * rest ? 1.4 * rest : NAN;
+}
+
+/* The panel of one pair, all sets in it; y [n][bins]. */
+static void panel(struct cox_str *out, const struct potential_curves *c, int n, int pair,
+                  const double *r, double *y)
+{
+    struct cox_chart chart = COX_CHART_INIT;
+    struct cox_chart_series series[MAX_CURVES];
+    const int bins = cox_rdf_bins(c[0].rdf);
+    char name[64], title[128];
+    double peak = 0, peak_A = 0;
+    int at = 0;
+    memset(series, 0, sizeof series);
     for (int i = 0; i < n; i++) {
-        pairs = cox_rdf_pairs(c[i].rdf);
-        for (int p = 0; p < pairs && p < MAX_PAIRS; p++)
-            for (int bin = 0; bin < cox_rdf_bins(c[i].rdf); bin++)
-                most[p] = fmax(most[p], cox_rdf_value(c[i].rdf, p, bin));
+        if (pair >= cox_rdf_pairs(c[i].rdf))
+            continue;
+        for (int bin = 0; bin < bins; bin++)
+            y[at * bins + bin] = cox_rdf_value(c[i].rdf, pair, bin);
+        series[at] = (struct cox_chart_series){.name = c[i].name,
+                                               .x = r,
+                                               .y = y + (ptrdiff_t)at * bins,
+                                               .n = (size_t)bins,
+                                               .dashed = i > 0,
+                                               .colour = i % 8 + 1};
+        at++;
     }
-    for (int p = 0; p < pairs && p < MAX_PAIRS; p++) {
-        if (most[p] > first) {
-            second = first;
-            first = most[p];
-        } else {
-            second = fmax(second, most[p]);
-        }
-    }
-    return second > 0 && first > 3 * second ? 1.15 * second : NAN;
+    cox_rdf_pair_name(c[0].rdf, pair, name, sizeof name);
+    chart.y_max = ceiling(c, n, pair, &peak, &peak_A);
+    snprintf(title, sizeof title, "%s", name);
+    if (isfinite(chart.y_max))
+        snprintf(title, sizeof title, "%s (the peak at %.2f Å reaches %.3g)", name, peak_A, peak);
+    chart.title = title;
+    chart.x_label = "r (Å)";
+    chart.y_label = "g(r)";
+    chart.width = PANEL_WIDTH;
+    chart.height = PANEL_HEIGHT;
+    chart.x_min = 0;
+    chart.x_max = r[bins - 1];
+    chart.y_min = 0;
+    cox_chart_lines(out, &chart, series, at);
 }
 
 static int write_svg(const char *path, const struct potential_curves *c, int n, struct cox_err *err)
 {
-    struct cox_chart chart = COX_CHART_INIT;
-    struct cox_chart_series series[MAX_CURVES * MAX_PAIRS];
-    char names[MAX_CURVES * MAX_PAIRS][128];
     struct cox_str text;
-    const int bins = cox_rdf_bins(c[0].rdf);
+    const int bins = cox_rdf_bins(c[0].rdf), pairs = cox_rdf_pairs(c[0].rdf);
     double *r = cox_alloc((size_t)bins, sizeof *r);
-    double *g = cox_alloc((size_t)bins * MAX_CURVES * MAX_PAIRS, sizeof *g);
-    int at = 0;
-    memset(series, 0, sizeof series);
+    double *y = cox_alloc((size_t)bins * MAX_CURVES, sizeof *y);
+    cox_str_init(&text, MOST_BYTES);
+    cox_str_addf(&text,
+                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+                 "viewBox=\"0 0 %d %d\" color=\"#222\">"
+                 "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>",
+                 PANEL_WIDTH, PANEL_HEIGHT * pairs, PANEL_WIDTH, PANEL_HEIGHT * pairs);
     for (int bin = 0; r && bin < bins; bin++)
         r[bin] = cox_rdf_r(c[0].rdf, bin);
-    for (int i = 0; r && g && i < n; i++)
-        for (int p = 0; p < cox_rdf_pairs(c[i].rdf) && p < MAX_PAIRS; p++, at++) {
-            char pair[64];
-            double *y = g + (size_t)at * (size_t)bins;
-            cox_rdf_pair_name(c[i].rdf, p, pair, sizeof pair);
-            snprintf(names[at], sizeof names[at], "%s%s%s", pair, c[i].name ? " " : "",
-                     c[i].name ? c[i].name : "");
-            for (int bin = 0; bin < bins; bin++)
-                y[bin] = cox_rdf_value(c[i].rdf, p, bin);
-            series[at] = (struct cox_chart_series){.name = names[at],
-                                                   .x = r,
-                                                   .y = y,
-                                                   .n = (size_t)bins,
-                                                   .dashed = i > 0,
-                                                   .colour = n > 1 ? i % 8 + 1 : p % 8 + 1};
-        }
-    chart.title = "Radial distribution functions";
-    chart.x_label = "r (Å)";
-    chart.y_label = "g(r)";
-    chart.width = 760;
-    chart.height = 420;
-    chart.x_min = 0;
-    chart.y_min = 0;
-    chart.y_max = highest(c, n);
-    cox_str_init(&text, MOST_BYTES);
-    cox_chart_lines(&text, &chart, series, at);
-    int rc = r && g ? cox_str_status(&text, err)
+    for (int p = 0; r && y && p < pairs; p++) {
+        cox_str_addf(&text, "<g transform=\"translate(0 %d)\">", p * PANEL_HEIGHT);
+        panel(&text, c, n, p, r, y);
+        cox_str_add(&text, "</g>");
+    }
+    cox_str_add(&text, "</svg>\n");
+    int rc = r && y ? cox_str_status(&text, err)
                     : cox_err_set(err, COX_ENOMEM, "out of memory for a figure");
     if (!rc)
         rc = cox_file_replace(path, cox_str_text(&text), text.length, err);
     cox_str_deinit(&text);
     cox_free(r);
-    cox_free(g);
+    cox_free(y);
     return rc;
 }
 
@@ -137,14 +157,19 @@ struct command {
     bool json;
 };
 
-static int add_file(struct cox_rdf *rdf, struct cox_dyn_start *frame, const char *path,
+/* PATH@N begins with its frame N. */
+static int add_file(struct cox_rdf *rdf, struct cox_dyn_start *frame, char *path,
                     const struct command *c, struct cox_err *err)
 {
     struct cox_dyn_frames *frames = NULL;
+    char *at = strrchr(path, '@');
+    long long from = c->from;
+    if (at && !cox_parse_int(at + 1, &from) && from >= 0)
+        *at = '\0';
     int rc = cox_dyn_frames_open(&frames, path, err);
     for (int64_t i = 0; !rc; i++) {
         rc = cox_dyn_frames_next(frames, frame, err);
-        if (rc || i < c->from || (i - c->from) % c->every)
+        if (rc || i < from || (i - from) % c->every)
             continue;
         rc = cox_rdf_add(rdf, frame->n, (const double(*)[3])frame->x, frame->species,
                          (const char(*)[COX_DP_TYPE_NAME])frame->name, frame->n_names, &frame->box,
@@ -241,7 +266,7 @@ int cox_potential_rdf(int argc, char **argv)
         {"output", 'o', COX_OPT_TEXTS, &c.output, "FILE", ".csv or .svg; may be given twice", 0, 0},
         {"r-max", 'r', COX_OPT_NUMBER, &c.r_A, "A", "largest distance", 0.1, 100},
         {"bins", 'b', COX_OPT_INT, &c.bins, "N", "of distance", 1, 100000},
-        {"from", 0, COX_OPT_INT, &c.from, "N", "first frame, from 0", 0, 9e15},
+        {"from", 0, COX_OPT_INT, &c.from, "N", "first frame of each file, from 0", 0, 9e15},
         {"every", 0, COX_OPT_INT, &c.every, "N", "frames", 1, 9e15},
         {"json", 0, COX_OPT_FLAG, &c.json, NULL, "peaks as JSON", 0, 0},
     };
@@ -250,8 +275,10 @@ int cox_potential_rdf(int argc, char **argv)
         .description =
             "Radial distribution functions of all pairs of types, averaged over frames.\n"
             "TRAJ is .h5 or .xyz as `cox potential run` writes them, or a deepmd/npy folder;\n"
-            "NAME=A,B takes several files as one set of curves, named so in table and figure.\n\n"
-            "  cox potential rdf DP=w330/traj.h5 AIMD=data_0,data_1 -o water.svg -o water.csv",
+            "NAME=A,B takes several files as one set of curves, named so in table and figure; "
+            "A@100\n"
+            "begins with frame 100 of A.\n\n"
+            "  cox potential rdf DP=w330/traj.h5@40 AIMD=data_0,data_1 -o water.svg -o water.csv",
         .options = options,
         .n_options = (int)(sizeof options / sizeof options[0]),
         .min_operands = 1,

@@ -220,7 +220,9 @@ static int velocities(struct potential_run *r, struct cox_err *err)
     s->box = r->start.box;
     if (r->start.has_velocities && !(r->s.initial_K > 0)) {
         memcpy(s->v, r->start.v, block);
-        double speed = s->n > 1 ? cox_dynamics_stop_centre(r->d) : 0;
+        /* under Langevin's thermostat it moves as every other degree of freedom does */
+        bool langevin = !r->s.nve && !strcmp(r->s.thermostat, "langevin");
+        double speed = s->n > 1 && !langevin ? cox_dynamics_stop_centre(r->d) : 0;
         if (speed > 1e-6 && !r->s.quiet)
             fprintf(stderr, "cox: the centre of mass moved at %.3g Å/ps; it was stopped\n", speed);
         return COX_OK;
