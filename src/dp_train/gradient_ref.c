@@ -364,7 +364,7 @@ static int places(struct work *w, struct cox_arena *arena)
     int nets = 0;
     for (int q = 0; q < w->m->n_descriptors; q++)
         nets += cox_dp_n_embed(w->m, &w->m->descriptor[q]);
-    double **at = cox_arena_alloc(arena, (size_t)(nets + w->m->n_types), sizeof(double *));
+    double **at = cox_arena_alloc(arena, (size_t)nets + (size_t)w->m->n_types, sizeof(double *));
     if (!at)
         return COX_ENOMEM;
     w->at_embed = at;
