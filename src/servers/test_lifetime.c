@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -238,15 +240,17 @@ static void test_bad_files(void **state)
                  {"lifetime_h,end\n1,stopped\n-1,stopped\n", ":3: lifetime_h is '-1'"},
                  {"lifetime_h,end\n1,gone\n", "end is 'gone'; must be 'preempted' or 'stopped'"},
                  {"lifetime_h,end\n", "has no lifetime"}};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/cox-traces-%ld.csv", (long)getpid());
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct cox_traces traces;
         struct cox_err err = COX_ERR_INIT;
-        assert_int_equal(
-            cox_file_replace("test_traces.csv", cases[i].text, strlen(cases[i].text), NULL), 0);
-        assert_true(cox_traces_read(&traces, "test_traces.csv", NULL, NULL, &err) != 0);
+        assert_int_equal(cox_file_replace(path, cases[i].text, strlen(cases[i].text), NULL), 0);
+        assert_true(cox_traces_read(&traces, path, NULL, NULL, &err) != 0);
         if (!strstr(err.text, cases[i].message))
             fail_msg("'%s' does not say '%s'", err.text, cases[i].message);
     }
+    assert_int_equal(unlink(path), 0);
     const struct cox_lifetime bad = {.kind = COX_LIFETIME_CONSTRAINED, .p = {1.2, 1, 1, 24}};
     assert_int_equal(cox_lifetime_check(&bad, NULL), COX_EINVAL);
 }
