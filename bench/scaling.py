@@ -13,18 +13,18 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # System: the lattice, atoms of one of its cells, what to do with the types
 SYSTEMS = {
-    "copper": {"cells": "lattice fcc 3.615", "per_cell": 4, "types": "Cu", "skin": 2.0, "edge": 3.615,
+    "copper": {"cells": "lattice fcc 3.615", "per_cell": 4, "basis": "", "types": "Cu", "skin": 2.0, "edge": 3.615,
                "masses": "mass 1 63.546", "random": "displace_atoms all random 0.1 0.1 0.1 7"},
-    "water": {"cells": "lattice sc 2.154", "per_cell": 1, "types": "O H", "skin": 2.0, "edge": 2.154,
-              "masses": "mass 1 15.999\nmass 2 1.008",
-              "random": "set type 1 type/ratio 2 0.6667 7\ndisplace_atoms all random 0.3 0.3 0.3 7"},
+    "water": {"cells": "lattice custom 3.107 a1 1 0 0 a2 0 1 0 a3 0 0 1 basis 0 0 0 basis 0.3 0.05 0 basis 0 0.3 0.05",
+              "per_cell": 3, "basis": "basis 2 2 basis 3 2", "types": "O H", "skin": 2.0, "edge": 3.107,
+              "masses": "mass 1 15.999\nmass 2 1.008", "random": "displace_atoms all random 0.1 0.1 0.1 7"},
 }
 SCRIPT = """units metal
 boundary p p p
 {cells}
 region box block 0 {nx} 0 {ny} 0 {nz}
 create_box {n_types} box
-create_atoms 1 box
+create_atoms 1 box {basis}
 {random}
 {masses}
 pair_style kim {model}
@@ -80,7 +80,7 @@ class Bench:
         with open(os.path.join(self.dir, "in.scaling"), "w", encoding="utf-8") as out:
             out.write(SCRIPT.format(nx=cells[0], ny=cells[1], nz=cells[2], n_types=len(s["types"].split()),
                                     model=f"{system}_{precision}", steps=steps,
-                                    **{k: s[k] for k in ("cells", "random", "masses", "types", "skin")}))
+                                    **{k: s[k] for k in ("cells", "basis", "random", "masses", "types", "skin")}))
         self.env["COX_THREADS"] = str(threads)
         out = self.call("mpirun", "-np", str(ranks), "lmp", "-in", "in.scaling", "-log", "none")
         part = out.split("Loop time of ")[-1]
@@ -127,8 +127,8 @@ def table(rows):
 
 
 def measure(bench, quick):
-    small, large = {"copper": ((6, 6, 6), (6, 6, 12)), "water": ((10, 10, 10), (10, 10, 20))}, {}
-    large = {"copper": ((12, 12, 12), (12, 12, 24)), "water": ((20, 20, 20), (20, 20, 40))}
+    small = {"copper": ((6, 6, 6), (6, 6, 12)), "water": ((7, 7, 7), (7, 7, 14))}
+    large = {"copper": ((12, 12, 12), (12, 12, 24)), "water": ((14, 14, 14), (14, 14, 28))}
     sizes, steps, repeats = (small, 4, 1) if quick else (large, 20, 3)
     strong, weak = [], []
     for system in SYSTEMS:
