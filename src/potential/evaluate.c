@@ -17,6 +17,8 @@
 /* Largest errors of tables, of outputs of order one: what rounding makes of a net's sums. */
 #define ERROR_OF_FLOAT 1e-7
 #define ERROR_OF_DOUBLE 2e-13
+/* Columns of all tables beyond which a model gets none unasked: some 200 rows of each, 300 MB. */
+#define MOST_COLUMNS 200000
 /* Atoms whose forces one item adds up. */
 #define FOLD 4096
 
@@ -156,7 +158,10 @@ static double stride_of(const struct cox_dp_eval *e, const struct cox_dp_model *
     const bool single = e->precision != COX_DP_F64;
     double stride = m->tables.stride;
     *nearest_A = m->tables.nearest_A;
-    if (stride < 0)
+    size_t columns = 0;
+    for (int d = 0; d < m->n_descriptors; d++)
+        columns += (size_t)cox_dp_n_embed(m, &m->descriptor[d]) * (size_t)m->descriptor[d].m1;
+    if (stride < 0 || (stride == 0 && columns > MOST_COLUMNS))
         return 0;
     if (stride == 0) {
         *nearest_A = m->min_distance > 0 ? m->min_distance : COX_DP_TABLE_NEAREST_A;
