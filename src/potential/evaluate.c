@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "potential/eval_kernels.h"
+#include "potential/evaluate_pairs.h"
 #include "potential/table.h"
 
-/* Atoms of a block, at most: enough that the fitting net's matrices, read once per block, are worth
- * their way from memory. Without tables the neighbours' rows of G are kept until the way back, so
- * there are fewer. */
-#define BLOCK 56
+/* Without tables the neighbours' rows of G are kept until the way back: a block has fewer atoms. */
 #define BLOCK_OF_NETS 28
 /* Neighbours that go through an embedding net together. */
 #define CHUNK 56
@@ -27,32 +25,6 @@ struct net {
     int n;
     struct cox_dp_dense layer[COX_DP_MAX_LAYERS];
 };
-
-/* The neighbours of one type of one atom of a block. */
-struct span {
-    int first, n;     /* rows */
-    int inside;       /* the first of them, within the table */
-    int empty, blank; /* slots left over, see cox_dp_slots */
-};
-
-struct block {
-    int n, type;
-    int atom[BLOCK];
-    double energy[BLOCK]; /* without the bias */
-    struct cox_dp_environment environment[COX_DP_MAX_DESCRIPTORS];
-    struct span *span; /* [descriptor][type][BLOCK] */
-    int *first;        /* [descriptor][type], and the end: rows are sorted so, then by atom */
-    int capacity;
-    double (*dr)[3], (*grad)[3]; /* [capacity] */
-    int *index;                  /* [capacity] */
-    int *order;                  /* [capacity] */
-};
-
-static struct span *span_of(const struct block *b, const struct cox_dp_model *m, int d, int t,
-                            int i)
-{
-    return &b->span[(d * m->n_types + t) * BLOCK + i];
-}
 
 static const struct cox_dp_grid *grid_of(const struct cox_dp_grid *grids,
                                          const struct cox_dp_model *m, int d, int centre, int t)
@@ -77,7 +49,7 @@ static const struct cox_dp_grid *grid_of(const struct cox_dp_grid *grids,
 #include "potential/evaluate_block.inc"
 
 struct thread {
-    struct block block;
+    struct cox_dp_block block;
     struct room_f32 single;
     struct room_f64 twice;
     double (*force)[3];       /* [force_capacity] */
@@ -190,7 +162,7 @@ static int plan_tables(struct cox_dp_eval *e, const struct cox_dp_model *m, stru
         t->stride = stride;
         rc = cox_dp_table_range(m, d, t->stride, nearest_A, &t->low, &t->cells, err);
     }
-    e->most = stride > 0 ? BLOCK : BLOCK_OF_NETS;
+    e->most = stride > 0 ? COX_DP_BLOCK : BLOCK_OF_NETS;
     return rc;
 }
 
@@ -225,8 +197,8 @@ static int create_threads(struct cox_dp_eval *e)
 {
     const size_t parts = (size_t)e->model.n_descriptors * (size_t)e->model.n_types;
     for (int i = 0; i < e->threads; i++) {
-        struct block *b = &e->thread[i].block;
-        b->span = cox_alloc(parts * BLOCK, sizeof *b->span);
+        struct cox_dp_block *b = &e->thread[i].block;
+        b->span = cox_alloc(parts * COX_DP_BLOCK, sizeof *b->span);
         b->first = cox_alloc(parts + 1, sizeof *b->first);
         if (!b->span || !b->first)
             return COX_ENOMEM;
@@ -306,7 +278,7 @@ void cox_dp_eval_destroy(struct cox_dp_eval *e)
 
 static int reserve_rows(const struct cox_dp_eval *e, struct thread *t, int rows)
 {
-    struct block *b = &t->block;
+    struct cox_dp_block *b = &t->block;
     if (rows <= b->capacity)
         return COX_OK;
     const size_t more = ((size_t)rows + (size_t)rows / 8 + 15) / 16 * 16;
@@ -323,107 +295,27 @@ static int reserve_rows(const struct cox_dp_eval *e, struct thread *t, int rows)
                                       : room_init_f64(&t->twice, &e->twice, more, tables);
 }
 
-static const int64_t *starts_of(const struct cox_dp_eval *e, int atom)
+static int reserve_block(const struct cox_dp_eval *e, struct thread *thread)
 {
-    return e->list->start + (int64_t)atom * (e->model.n_types + 1);
-}
-
-static double length2(const double x[3])
-{
-    return x[0] * x[0] + x[1] * x[1] + x[2] * x[2];
-}
-
-/* Those of n neighbours, from `at` of the list on, that are no farther than rcut become rows; their
- * number. */
-static int filter(const struct cox_dp_eval *e, struct block *b, int row, int64_t at, int n,
-                  double rcut)
-{
-    const double(*dr)[3] = (const double(*)[3])(e->list->dr + at);
-    const int *index = e->list->index + at;
-    double(*to)[3] = b->dr + row;
-    int *to_index = b->index + row, kept = 0;
-    for (int i = 0; i < n; i++) { /* written in any case: no jump to guess wrong */
-        memcpy(to[kept], dr[i], sizeof to[0]);
-        to_index[kept] = index[i];
-        kept += length2(dr[i]) <= rcut * rcut;
+    const struct cox_dp_block *b = &thread->block;
+    int64_t rows = 0;
+    for (int i = 0; i < b->n; i++) {
+        const int64_t *start = e->list->start + (int64_t)b->atom[i] * (e->model.n_types + 1);
+        rows += start[e->model.n_types] - start[0];
     }
-    return kept;
-}
-
-/* Of n rows the `most` nearest stay: those that count, as when it was trained. Found by insertion,
- * then put in the list's order. */
-static void keep_nearest(struct block *b, int row, int n, int most)
-{
-    double(*dr)[3] = b->dr + row;
-    int *order = b->order + row, *index = b->index + row, kept = 0;
-    for (int i = 0; i < n; i++) {
-        const double r2 = length2(dr[i]);
-        if (kept == most && (!most || length2(dr[order[most - 1]]) <= r2))
-            continue;
-        int k = kept < most ? kept++ : most - 1;
-        for (; k > 0 && length2(dr[order[k - 1]]) > r2; k--)
-            order[k] = order[k - 1];
-        order[k] = i;
-    }
-    for (int i = 1; i < kept; i++) {
-        const int moved = order[i];
-        int k = i;
-        for (; k > 0 && order[k - 1] > moved; k--)
-            order[k] = order[k - 1];
-        order[k] = moved;
-    }
-    for (int i = 0; i < kept; i++) {
-        memcpy(dr[i], dr[order[i]], sizeof dr[0]); /* forwards: order[i] >= i */
-        index[i] = index[order[i]];
-    }
-}
-
-/* Gathers the neighbours of the block's atoms. */
-static int gather(const struct cox_dp_eval *e, struct thread *thread)
-{
-    const struct cox_dp_model *m = &e->model;
-    struct block *b = &thread->block;
-    int64_t bound = 0;
-    int row = 0;
-    for (int i = 0; i < b->n; i++)
-        bound += starts_of(e, b->atom[i])[m->n_types] - starts_of(e, b->atom[i])[0];
-    bound *= m->n_descriptors;
-    if (bound > INT32_MAX / 8 || reserve_rows(e, thread, (int)bound + 1))
-        return COX_ENOMEM;
-    for (int d = 0; d < m->n_descriptors; d++)
-        for (int t = 0; t < m->n_types; t++) {
-            const struct cox_dp_descriptor *q = &m->descriptor[d];
-            const int excluded = q->exclude[b->type][t];
-            const double rcut = excluded == COX_DP_EXCLUDE_NEIGHBOURS ? e->cutoff : q->rcut;
-            b->first[d * m->n_types + t] = row;
-            for (int i = 0; i < b->n; i++) {
-                const int64_t *start = starts_of(e, b->atom[i]) + t;
-                const int n = filter(e, b, row, start[0], (int)(start[1] - start[0]), rcut);
-                const struct cox_dp_slots slots = cox_dp_slots_of(q, b->type, t, n);
-                if (slots.used < n)
-                    keep_nearest(b, row, n, slots.used);
-                *span_of(b, m, d, t, i) = (struct span){.first = row,
-                                                        .n = slots.used,
-                                                        .inside = slots.used,
-                                                        .empty = slots.empty,
-                                                        .blank = slots.blank};
-                thread->overflow += excluded ? 0 : n - slots.used;
-                row += slots.used;
-            }
-        }
-    b->first[m->n_descriptors * m->n_types] = row;
-    return COX_OK;
+    rows *= e->model.n_descriptors;
+    return rows > INT32_MAX / 8 ? COX_ENOMEM : reserve_rows(e, thread, (int)rows + 1);
 }
 
 /* Adds the block's pairs to the thread's forces and virial, its energies to the result. */
 static void scatter(const struct cox_dp_eval *e, struct thread *thread)
 {
-    const struct block *b = &thread->block;
+    const struct cox_dp_block *b = &thread->block;
     struct cox_dp_result *out = e->result;
     double virial[9];
     memcpy(virial, thread->virial, sizeof virial);
     for (int i = 0; i < b->n * e->model.n_types * e->model.n_descriptors; i++) {
-        const struct span *s = &b->span[i / b->n * BLOCK + i % b->n];
+        const struct cox_dp_span *s = &b->span[i / b->n * COX_DP_BLOCK + i % b->n];
         double *own = thread->force[b->atom[i % b->n]];
         double sum[3] = {0};
         for (int k = s->first; k < s->first + s->n; k++) {
@@ -450,7 +342,7 @@ static void scatter(const struct cox_dp_eval *e, struct thread *thread)
 static int one_block(const struct cox_dp_eval *e, struct thread *thread, int first, int n)
 {
     const struct cox_dp_model *m = &e->model;
-    struct block *b = &thread->block;
+    struct cox_dp_block *b = &thread->block;
     b->n = n;
     memcpy(b->atom, e->sorted + first, (size_t)n * sizeof *b->atom);
     b->type = e->type[b->atom[0]];
@@ -469,9 +361,10 @@ static int one_block(const struct cox_dp_eval *e, struct thread *thread, int fir
             env->inv_std[c] = 1 / q->dstd[b->type][c];
         }
     }
-    int rc = gather(e, thread);
+    int rc = reserve_block(e, thread);
     if (rc)
         return rc;
+    thread->overflow += cox_dp_block_gather(b, m, e->cutoff, e->list);
     if (e->precision != COX_DP_F64)
         evaluate_f32(&e->single, m, b, e->fparam, &thread->single);
     else
