@@ -92,20 +92,14 @@ static const struct cox_pb_field *attribute(const struct cox_pb_field *node_fiel
 static int check_operation(struct cox_graph *r, const struct cox_pb_field *name,
                            const struct cox_pb_field *op)
 {
-    static const char *const foreign[] = {"Relu",
-                                          "Relu6",
-                                          "Softplus",
-                                          "Sigmoid",
-                                          "Gelu",
-                                          "GeluCustom",
-                                          "Selu",
-                                          "Elu",
-                                          "ProdEnvMatAMix",
-                                          "TabulateFusion",
-                                          "TabulateFusionSeA",
-                                          "TabulateFusionSeR",
-                                          "PairTab",
-                                          "SoftMinSwitch"};
+    static const char *const foreign[] = {"Relu",           "Relu6",      "Softplus",     "Sigmoid",
+                                          "Gelu",           "GeluCustom", "Selu",         "Elu",
+                                          "ProdEnvMatAMix", "PairTab",    "SoftMinSwitch"};
+    if (op && begins(op, "TabulateFusion"))
+        return cox_err_set(r->err, COX_EUNSUPPORTED,
+                           "'%s' was compressed by DeePMD-kit, its embedding nets are gone: take "
+                           "the model that it was made from, and 'cox potential compress' it",
+                           r->path);
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         if (cox_graph_is(op, foreign[i]) && !begins(name, "gradients"))
             return cox_err_set(r->err, COX_EUNSUPPORTED,
