@@ -78,7 +78,8 @@ class Lammps:
         self.env = dict(os.environ, KIM_API_MODEL_DRIVERS_DIR=self.collection,
                         KIM_API_PORTABLE_MODELS_DIR=self.collection, HOME=self.dir,
                         OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                        OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none")
+                        OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
+                        OMPI_MCA_mpi_yield_when_idle="1")  # ranks that wait let others work
         self.env.pop("COX_THREADS", None)
         self.env["OMP_NUM_THREADS"] = "1"
 
