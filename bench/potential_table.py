@@ -19,8 +19,9 @@ def load(name):
 def where(part):
     machine = part["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in part["deepmd"].items())
+    note = f" ({machine['note']})" if machine.get("note") else ""
     return (f"{machine['cpu']}, {machine['cores']} cores, commit {machine['commit']}, {machine['when']}, load average "
-            f"before {machine['load_before']:.1f}; {versions}; model: {part['model']}.")
+            f"before {machine['load_before']:.1f}{note}; {versions}; model: {part['model']}.")
 
 
 def inference(part):
@@ -33,15 +34,15 @@ def inference(part):
                      f"{r['theirs']['us']:.1f} | {r['theirs_way']} | {r['ours']['us']:.1f} | **{r['ratio']:.1f}** "
                      f"({min(r['ratio_each']):.1f} … {max(r['ratio_each']):.1f}) | {r['ratio_cpu']:.1f} |")
     lines += ["", "### Distance to the floor, one thread", "",
-              "| atoms | precision | embedding | floor, µs/atom | ours (best turn) | of the floor | product, GFLOP/s | tanh, ns | "
-              "fitting + embedding + contraction, MFLOP | tanh per atom | list, µs/atom |",
+              "| atoms | precision | embedding | floor, µs/atom | ours (best turn) | floor / ours | with nets the floor would be | "
+              "product, GFLOP/s | tanh, ns | fitting, contraction (nets), MFLOP | list, µs/atom |",
               "|---|---|---|---|---|---|---|---|---|---|---|"]
     for r in runs:
         if "floor_us" in r:
             lines.append(f"| {r['atoms']:,} | {r['precision']} | {'tables' if r['compressed'] else 'nets'} | "
                          f"{r['floor_us']:.1f} | {r['ours']['best_us']:.1f} | {100 * r['of_floor']:.0f} % | "
-                         f"{r['gemm_gflops']:.1f} | {r['tanh_ns']:.2f} | {r['mflop_fitting']:.2f} + "
-                         f"{r['mflop_embedding']:.2f} + {r['mflop_contraction']:.2f} | {r['tanhs']:,.0f} | {r['list_us']:.2f} |")
+                         f"{r['nets_floor_us']:.1f} | {r['gemm_gflops']:.1f} | {r['tanh_ns']:.2f} | {r['mflop_fitting']:.2f}, "
+                         f"{r['mflop_contraction']:.2f} ({r['mflop_embedding']:.2f}) | {r['list_us']:.2f} |")
     lines += ["", "### Errors against DeePMD-kit in double precision with nets", "",
               "| atoms | precision | embedding | largest of a force, eV/Å: DeePMD-kit (C) | ours | energy, eV/atom: DeePMD-kit (C) | "
               "ours |", "|---|---|---|---|---|---|---|"]
