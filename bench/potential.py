@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from statistics import median
 
 import numpy as np
 
 import potential_train
-from potential_sides import Sides, median
+from potential_sides import Sides
 
 TURNS = int(os.environ.get("COX_BENCH_TURNS", "5"))
 TURN_SECONDS = 0.25

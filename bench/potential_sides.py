@@ -11,10 +11,6 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def median(values):
-    return sorted(values)[len(values) // 2]
-
-
 class Worker:
     """A process that prints one line of JSON after its first force, and one for each command."""
 
