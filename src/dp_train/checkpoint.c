@@ -104,7 +104,7 @@ static int prune(const char *prefix, int keep, struct cox_err *err)
     for (int k = 0; k < 2; k++) {
         struct steps s;
         int rc = list_steps(&s, prefix, suffixes[k], err);
-        for (int i = keep; !rc && i < s.n; i++) {
+        for (int i = keep; !rc && s.step && i < s.n; i++) {
             snprintf(path, sizeof path, "%s-%lld%s", prefix, (long long)s.step[i], suffixes[k]);
             unlink(path);
         }

@@ -272,7 +272,7 @@ static int adopt_descriptor(struct cox_dp_model *m, const struct cox_dp_model *f
 
 int cox_dp_model_adopt(struct cox_dp_model *m, const struct cox_dp_model *from, struct cox_err *err)
 {
-    int map[COX_DP_MAX_TYPES];
+    int map[COX_DP_MAX_TYPES] = {0};
     for (int t = 0; t < m->n_types; t++) {
         map[t] = -1;
         for (int f = 0; f < from->n_types; f++)

@@ -63,7 +63,8 @@ static int read_entry(struct cox_dp_systems *s, int entry, const struct cox_dp_i
     int rc = cox_dp_data_find(&paths, &n, input->systems.items[entry], err);
     if (rc)
         return rc;
-    struct cox_dp_system *more = cox_realloc(s->system, (size_t)(s->n + n), sizeof *s->system);
+    struct cox_dp_system *more =
+        cox_realloc(s->system, (size_t)s->n + (size_t)n, sizeof *s->system);
     if (more)
         s->system = more;
     else
@@ -78,7 +79,8 @@ static int read_entry(struct cox_dp_systems *s, int entry, const struct cox_dp_i
 
 static double batches(const struct cox_dp_system *x)
 {
-    return (double)((x->data->n + x->batch - 1) / x->batch);
+    int64_t n = (x->data->n + x->batch - 1) / x->batch;
+    return (double)n;
 }
 
 /* One block, "0:3:0.4": the systems 0 … 2 are drawn with 0.4, by their size. */
