@@ -31,8 +31,9 @@ extern "C" {
 struct cox_potential; /* a model, opened */
 
 enum cox_potential_precision {
-    COX_POTENTIAL_F64, /* everything in double precision */
-    COX_POTENTIAL_F32  /* networks in single precision; energies and sums in double */
+    COX_POTENTIAL_F64,  /* everything in double precision */
+    COX_POTENTIAL_F32,  /* networks in single precision; energies and sums in double */
+    COX_POTENTIAL_MIX16 /* products of networks with bfloat16 factors and single-precision sums */
 };
 
 struct cox_potential_options {

@@ -144,11 +144,11 @@ class Potential:
     several potentials compute at the same time (the library runs without Python's lock)."""
 
     def __init__(self, path, precision="float64", threads=1):
-        """precision: "float64" or "float32"; threads: that a call may use, 0: all processors."""
+        """precision: "float64", "float32" or "mix16"; threads: that a call may use, 0: all processors."""
         self._handle = None
-        kinds = {"float64": 0, "float32": 1}
+        kinds = {"float64": 0, "float32": 1, "mix16": 2}
         if precision not in kinds:
-            raise ValueError(f"precision {precision!r} is neither 'float64' nor 'float32'")
+            raise ValueError(f"precision {precision!r} is none of {', '.join(kinds)}")
         handle = _POTENTIAL()
         options = _Options(precision=kinds[precision], threads=threads)
         _call("open", ctypes.byref(handle), os.fsencode(path), ctypes.byref(options))

@@ -181,7 +181,8 @@ int cox_potential_model_devi(int argc, char **argv)
          0},
         {"real_error", 0, COX_OPT_FLAG, &d.real_error, NULL,
          "from the data's labels instead of the models' mean; nan where there is none", 0, 0},
-        {"precision", 0, COX_OPT_TEXT, &d.precision, "NAME", "float64, or float32 nets", 0, 0},
+        {"precision", 0, COX_OPT_TEXT, &d.precision, "NAME", "float64, float32 or mix16 nets", 0,
+         0},
         {"threads", 't', COX_OPT_INT, &d.threads, "N", "0: all processors", 0, 1024},
         {"json", 0, COX_OPT_FLAG, &d.json, NULL, "a summary as JSON", 0, 0},
     };

@@ -20,11 +20,9 @@ int cox_kim_settings_read(enum cox_dp_precision *precision, const char *folder, 
     if (rc)
         return rc;
     const char *text = cox_json_get_text(json, "precision");
-    if (text && !strcmp(text, "float32"))
-        *precision = COX_DP_F32;
-    else if (!text || strcmp(text, "float64"))
-        rc = cox_err_set(err, COX_EFORMAT, "%s: precision is '%s', not float64 or float32", path,
-                         text ? text : "(missing)");
+    rc = cox_dp_precision_parse(precision, text ? text : "(missing)", err);
+    if (rc)
+        rc = cox_err_wrap(err, COX_EFORMAT, "%s", path);
     cox_json_destroy(json);
     return rc;
 }

@@ -56,9 +56,8 @@ static int load(struct cox_potential *p, const char *path,
     if (!rc && options->threads != 1)
         rc = cox_team_create(&p->team, options->threads, err);
     if (!rc)
-        rc = cox_dp_eval_create(&p->eval, model,
-                                options->precision == COX_POTENTIAL_F32 ? COX_DP_F32 : COX_DP_F64,
-                                p->team, err);
+        rc = cox_dp_eval_create(&p->eval, model, (enum cox_dp_precision)options->precision, p->team,
+                                err);
     if (!rc)
         rc = keep_defaults(p, model, err);
     if (!rc) {
@@ -82,9 +81,10 @@ int cox_potential_open(struct cox_potential **out, const char *path,
     int rc = check_size(options->size, sizeof usual, "struct cox_potential_options", err);
     if (rc)
         return rc;
-    if (options->precision != COX_POTENTIAL_F64 && options->precision != COX_POTENTIAL_F32)
-        return cox_err_set(err, COX_EINVAL, "precision %d is neither %d (double) nor %d (single)",
-                           options->precision, COX_POTENTIAL_F64, COX_POTENTIAL_F32);
+    if (options->precision < COX_POTENTIAL_F64 || options->precision > COX_POTENTIAL_MIX16)
+        return cox_err_set(
+            err, COX_EINVAL, "precision %d is none of %d (double), %d (single), %d (mixed)",
+            options->precision, COX_POTENTIAL_F64, COX_POTENTIAL_F32, COX_POTENTIAL_MIX16);
     if (options->threads < 0 || options->threads > 4096)
         return cox_err_set(err, COX_EINVAL, "%d threads; 0 … 4096 are allowed", options->threads);
     struct cox_potential *p = cox_alloc(1, sizeof *p);
