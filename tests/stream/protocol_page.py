@@ -23,8 +23,9 @@ def missing(words, page):
 def main():
     root = sys.argv[1]
     sources = [os.path.join(root, "src", "stream", name) for name in ("producer_thread.c", "collector.c", "frame.c")]
-    for pattern in ("streaming*.c", "worker*.c"):
-        sources += glob.glob(os.path.join(root, "src", "steer", pattern))
+    for folder in ("streaming", "worker"):
+        sources += glob.glob(os.path.join(root, "src", "steer", folder, "*.c"))
+    sources = [path for path in sources if not os.path.basename(path).startswith("test_")]
     words = set()
     for path in sources:
         with open(path, encoding="utf-8") as file:
