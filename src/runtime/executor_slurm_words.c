@@ -211,7 +211,9 @@ enum cox_slurm_verdict cox_slurm_end(struct cox_task_end *end, const struct cox_
         set_lost(end, words, "");
         return COX_SLURM_NODE_GONE;
     }
-    if (srun->ok && !strstr(words, " failed on node ")) {
+    /* srun that is told to end before it has a step says 0, too: who was to be killed has not done
+     * its work */
+    if (srun->ok && asked != COX_SLURM_FORCED && !strstr(words, " failed on node ")) {
         end->ok = true;
         snprintf(end->reason, sizeof end->reason, "exit code 0");
         return COX_SLURM_NODE_FINE;

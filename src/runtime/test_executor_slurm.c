@@ -135,6 +135,8 @@ static const struct said all_said[] = {
      COX_SLURM_FORCED, false, -1, SIGKILL, false, COX_SLURM_NODE_FINE, "SIGKILL"},
     {-1, SIGINT, "", COX_SLURM_ASKED_TO_STOP, false, -1, SIGINT, false, COX_SLURM_NODE_FINE,
      "SIGINT"},
+    {0, 0, "", COX_SLURM_FORCED, false, -1, SIGKILL, false, COX_SLURM_NODE_FINE, "SIGKILL"},
+    {0, 0, "", COX_SLURM_ASKED_TO_STOP, true, 0, 0, false, COX_SLURM_NODE_FINE, "exit code 0"},
     {-1, SIGTERM, "", COX_SLURM_FORCED, false, -1, SIGKILL, false, COX_SLURM_NODE_FINE, "SIGKILL"},
     {-1, SIGKILL, "", COX_SLURM_FORCED, false, -1, 0, true, COX_SLURM_NODE_SUSPECT,
      "lost: srun was killed"},
