@@ -78,6 +78,8 @@ int potential_run_options(struct potential_settings *s, struct cox_option *table
          LARGE},
         {"most-move", 0, COX_OPT_NUMBER, &s->most_move_A, "A",
          "an atom that moves farther in a step ends the run", 1e-3, 1e3},
+        {"most-K", 0, COX_OPT_NUMBER, &s->most_K, "K",
+         "a temperature above ends the run; 0: ten times what is asked for, at least 3000", 0, 1e7},
         {"restart", 0, COX_OPT_TEXT, &s->restart, "DIR",
          "go on with the run in DIR, with its settings (and --steps)", 0, 0},
         {"json", 0, COX_OPT_FLAG, &s->json, NULL, "the result as JSON, no table", 0, 0},

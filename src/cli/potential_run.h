@@ -21,7 +21,7 @@ struct potential_settings {
     struct cox_option_texts mass;
     bool nve, velocities, forces, wrap, json, quiet;
     double nvt_K, npt_K, pressure_bar, to_K, initial_K, timestep_fs, tau_ps, tau_p_ps,
-        compressibility_per_bar, skin_A, most_move_A, rdf_A;
+        compressibility_per_bar, skin_A, most_move_A, most_K, rdf_A;
     long long frame, steps, ramp_steps, seed, threads, chain, barostat_every, every, thermo_every,
         checkpoint_every, rdf_bins, rdf_every, rdf_from;
 };

@@ -86,6 +86,11 @@ static int dynamics_options(const struct potential_run *r, struct cox_dyn_option
     o->barostat_every = (int)s->barostat_every;
     o->seed = (uint64_t)s->seed;
     o->most_move_A = s->most_move_A;
+    const double highest = fmax(fmax(s->nvt_K, s->npt_K), fmax(s->to_K, s->initial_K));
+    if (s->most_K > 0) /* else, when nobody asked for a temperature, as it is */
+        o->most_temperature_K = s->most_K;
+    else if (highest > 0)
+        o->most_temperature_K = fmax(10 * highest, 3000);
     int rc = s->npt_K > 0 ? parse_coupling(o, s->coupling, err) : COX_OK;
     if (!rc && s->deform)
         rc = parse_deform(o, s->deform, err);
