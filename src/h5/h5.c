@@ -55,6 +55,9 @@ int cox_h5_fail(const struct cox_h5 *file, const char *what, const char *name, s
     char detail[256] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, detail);
     H5Eclear2(H5E_DEFAULT);
+    if (!name)
+        return cox_err_set(err, COX_EIO, "cannot %s '%s' (is it HDF5?)%s%s", what, file->path,
+                           detail[0] ? ": " : "", detail);
     return cox_err_set(err, COX_EIO, "%s: cannot %s '%s'%s%s", file->path, what, name,
                        detail[0] ? ": " : "", detail);
 }
@@ -97,7 +100,7 @@ int cox_h5_open_id(struct cox_h5 *file, enum cox_h5_access access, unsigned flag
     file->id = H5Fopen(file->path, flags, fapl);
     H5Pclose(fapl);
     if (file->id < 0)
-        rc = cox_h5_fail(file, "open", "the file (is it HDF5?)", err);
+        rc = cox_h5_fail(file, "open", NULL, err);
     else if (access != COX_H5_PLAIN)
         file->driver = cox_h5_driver_of(file->id);
     cox_h5_leave();
