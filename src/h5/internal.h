@@ -25,8 +25,8 @@ struct cox_h5 {
 /* The library's lock; recursive. */
 void cox_h5_enter(void);
 void cox_h5_leave(void);
-/* Translates the library's error stack: "<file>: cannot <what> '<name>': <detail>". `name` NULL: the
- * file itself. */
+/* Translates the library's error stack: "<file>: cannot <what> '<name>': <detail>". `name` NULL:
+ * the file itself. */
 int cox_h5_fail(const struct cox_h5 *file, const char *what, const char *name, struct cox_err *err);
 int cox_h5_alloc(struct cox_h5 **out, const char *path, struct cox_err *err);
 enum cox_h5_access {
