@@ -129,7 +129,7 @@ def table(rows):
 def measure(bench, quick):
     small = {"copper": ((6, 6, 6), (6, 6, 12)), "water": ((7, 7, 7), (7, 7, 14))}
     large = {"copper": ((12, 12, 12), (12, 12, 24)), "water": ((14, 14, 14), (14, 14, 28))}
-    sizes, steps, repeats = (small, 4, 1) if quick else (large, 20, 3)
+    sizes, steps, repeats = (small, 4, 1) if quick else (large, 10, 2)
     strong, weak = [], []
     for system in SYSTEMS:
         bench.install(system)
