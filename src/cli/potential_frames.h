@@ -50,8 +50,8 @@ struct potential_models {
     long long overflow; /* neighbours that found no slot, over all frames */
 };
 
-/* Reads models of the same types; `precision` "float64" or "float32"; threads 0: all. Close it in
- * any case. */
+/* Reads models of the same types; `precision` as cox_dp_precision_parse; threads 0: all. Close it
+ * in any case. */
 int potential_models_open(struct potential_models *models, const struct cox_option_texts *paths,
                           const char *precision, int threads, struct cox_err *err) COX_MUST_CHECK;
 void potential_models_close(struct potential_models *models);
