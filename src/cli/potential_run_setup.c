@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "molecule/digest.h"
+#include "base/digest.h"
 #include "potential/dp_file.h"
 
 #define MOST_MODEL_BYTES ((size_t)1 << 32)

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "dynamics/output.h"
-#include "molecule/digest.h"
+#include "base/digest.h"
 
 #define MAGIC 0x31746b7063786f63ULL /* "coxcpkt1" */
 #define DIGEST 65

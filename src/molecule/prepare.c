@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "molecule/digest.h"
+#include "base/digest.h"
 #include "molecule/gromacs.h"
 #include "molecule/obc.h"
 #include "molecule/pdb.h"

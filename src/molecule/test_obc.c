@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "molecule/digest.h"
+#include "base/digest.h"
 #include "molecule/elements.h"
 
 #define EXAMPLES COX_SOURCE_DIR "/examples/"

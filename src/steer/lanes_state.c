@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "molecule/digest.h"
+#include "base/digest.h"
 
 #define MAGIC 0x3173656e616c7863ULL /* "cxlanes1" */
 #define MAXIMUM ((size_t)16 << 30)

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "molecule/digest.h"
+#include "base/digest.h"
 #include "stream/message.h"
 
 #define REPEAT_HELLO_S 5.0

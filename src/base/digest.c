@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "molecule/digest.h"
+#include "base/digest.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SHA-256 (FIPS 180-4), to say which input a system was made from. */
-#ifndef COX_MOLECULE_DIGEST_H
-#define COX_MOLECULE_DIGEST_H
+/* SHA-256 (FIPS 180-4): says which input something was made from. */
+#ifndef COX_BASE_DIGEST_H
+#define COX_BASE_DIGEST_H
 
 #include <stddef.h>
 
