@@ -16,11 +16,13 @@ enum cox_time_model {
                         kind, until it is done; infinity where a fresh one never lasts T */
 };
 
-/* Expected hours from the start on a server of age s to the end of a job of T hours. */
+/* Expected hours from the start on a server of age s to the end of a job of T hours; of coming up
+ * nothing is counted. Of a server of an age that none reaches: as one that goes at once. */
 double cox_job_expected_time(const struct cox_lifetime *life, double T, double s,
                              enum cox_time_model model);
 /* Whether a job of T hours is better begun on the server of age s than on a fresh one that takes
- * `startup_h` to come up. */
+ * `startup_h` to come up (so does, but for the paper's model, every one after a loss). Where both
+ * are the same, the old one; false where neither ends. */
 bool cox_job_reuse(const struct cox_lifetime *life, double T, double s, double startup_h,
                    enum cox_time_model model);
 
@@ -34,7 +36,9 @@ struct cox_server_type {
 };
 
 /* Parallel servers that n jobs of E[T] hours need within D hours: ⌈n·E[T]/D⌉, at least 1; -1 where
- * no number will do (a single job takes longer). `slots`: jobs that one server runs at a time. */
+ * no number will do (a single job takes longer). `slots`: jobs that one server runs at a time. On
+ * average, and as if what one server has left could be another's: whole jobs need up to
+ * ⌈n/⌊D/E[T]⌋⌉. */
 int cox_servers_for_deadline(int n_jobs, double expected_h, double deadline_h, int slots);
 
 /* Of types[n], with job_h[i] the hours of one job on `job_cores` cores of type i (as the bag's

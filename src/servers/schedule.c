@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The expected time V(w, a) to the end with w steps of work left on a server of age a, a fresh
+ * server's V(w, 0) being where a failure leads. A stretch of i steps takes x = i + δ (the last one
+ * writes no checkpoint: x = w) and ends at age y = a + x. With Q = 1 − F and G = ∫ F,
+ *   V(w, a) Q(a) = min over i of [x − G(y) + G(a)]      time until the end or the failure
+ *                              + Q(y) V(w − i, y)       it lasts
+ *                              + (F(y) − F(a)) (R + V(w, 0)),
+ * and at a = 0, where V(w, 0) stands on both sides (the best stretch is the best again),
+ *   V(w, 0) = min over i of [x − G(y) + Q(y) V(w − i, y) + F(y) R] / Q(y).
+ * All is exact but for two roundings: stretches are whole steps, and where δ is no whole number of
+ * steps V is interpolated between ages (F and G are not). w falls and y grows along the loop over i
+ * while z = w + a does not change, so values are stored by (z, work done): the loop is contiguous.
+ */
+#include "servers/schedule.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "servers/schedule_paper.h"
+
+#define GONE 1e-12      /* of so few servers nothing is computed: they count as gone */
+#define MOST_STEPS 2000 /* a few seconds */
+#define MOST_AGES 6000
+
+struct grid {
+    int work;        /* steps of work */
+    double step_h;   /* as asked for or a little less, so that they make up the work */
+    double restart;  /* R in steps */
+    int checkpoint;  /* whole steps of δ */
+    double fraction; /* and the rest of it, [0, 1) */
+};
+
+/* Values of one server from the age first_h on. */
+struct programme {
+    const struct grid *grid;
+    int ages;        /* wanted when all work is left: first, first + 1 step, … */
+    int last;        /* the last age at which any server is left */
+    double *f, *g;   /* F and ∫ F, in steps from the first age */
+    double *fc, *gc; /* the same a fraction of a step later */
+    double *value;   /* [rows][work] by (w + a, work done) */
+    double *after;   /* a fraction of a step later; the same array where that is 0 */
+    double *fresh;   /* [work + 1] V(w, 0); borrowed unless this is the fresh server's programme */
+};
+
+static double delta(const struct grid *grid)
+{
+    return grid->checkpoint + grid->fraction;
+}
+
+static int grid_init(struct grid *grid, const struct cox_lifetime *life,
+                     const struct cox_schedule_options *o, struct cox_err *err)
+{
+    int status = cox_lifetime_check(life, err);
+    if (status)
+        return status;
+    if (!(o->work_h > 0) || !(o->step_h > 0) || !isfinite(o->work_h) || !isfinite(o->step_h))
+        return cox_err_set(err, COX_EINVAL,
+                           "checkpoint schedule: work_h is %g and step_h %g; must be above 0",
+                           o->work_h, o->step_h);
+    if (!(o->age_h >= 0) || !(o->checkpoint_h >= 0) || !(o->restart_h >= 0) ||
+        !isfinite(o->age_h + o->checkpoint_h + o->restart_h))
+        return cox_err_set(err, COX_EINVAL,
+                           "checkpoint schedule: age_h is %g, checkpoint_h %g, restart_h %g; must "
+                           "be 0 or more",
+                           o->age_h, o->checkpoint_h, o->restart_h);
+    double steps = ceil(o->work_h / o->step_h - 1e-9);
+    if (steps > MOST_STEPS || o->checkpoint_h / o->step_h > MOST_STEPS)
+        return cox_err_set(err, COX_EINVAL,
+                           "checkpoint schedule: work_h %g and checkpoint_h %g are more than %d "
+                           "steps of step_h %g; it must be %g or more",
+                           o->work_h, o->checkpoint_h, MOST_STEPS, o->step_h,
+                           fmax(o->work_h, o->checkpoint_h) / MOST_STEPS);
+    grid->work = steps > 1 ? (int)steps : 1;
+    grid->step_h = o->work_h / grid->work;
+    grid->restart = o->restart_h / grid->step_h;
+    double checkpoint = o->checkpoint_h / grid->step_h;
+    grid->checkpoint = (int)floor(checkpoint + 1e-9);
+    grid->fraction = checkpoint - grid->checkpoint;
+    if (grid->fraction < 1e-9)
+        grid->fraction = 0;
+    return COX_OK;
+}
+
+static void programme_deinit(struct programme *q)
+{
+    cox_free(q->f);
+    cox_free(q->g);
+    if (q->fc != q->f) {
+        cox_free(q->fc);
+        cox_free(q->gc);
+    }
+    if (q->after != q->value)
+        cox_free(q->after);
+    cox_free(q->value);
+}
+
+/* The last age wanted with w steps left: each step done can have cost a checkpoint. */
+static int last_age(const struct programme *q, int w)
+{
+    const struct grid *grid = q->grid;
+    int reach = 1 + grid->checkpoint + (grid->fraction > 0);
+    int last = q->ages - 1 + (grid->work - w) * reach;
+    return last < q->last + 1 ? last : q->last + 1; /* one more, to interpolate */
+}
+
+static void tabulate(struct programme *q, const struct cox_lifetime *life, double first_h, int n)
+{
+    const double step = q->grid->step_h;
+    const double fraction = q->grid->fraction;
+    double g = 0;
+    for (int k = 0; k < n; k++) {
+        double t = first_h + k * step;
+        q->f[k] = cox_lifetime_cdf(life, t);
+        q->g[k] = g;
+        if (fraction > 0) {
+            q->fc[k] = cox_lifetime_cdf(life, t + fraction * step);
+            q->gc[k] = g + cox_lifetime_cdf_integral(life, t, t + fraction * step) / step;
+        }
+        g += cox_lifetime_cdf_integral(life, t, t + step) / step;
+    }
+    q->last = n - 1;
+    while (q->last > 0 && !(1 - q->f[q->last] > GONE))
+        q->last--;
+}
+
+/* Room for the ages first_h, first_h + step, …: `ages` of them when all work is left. */
+static int programme_init(struct programme *q, const struct grid *grid,
+                          const struct cox_lifetime *life, double first_h, int ages, double *fresh,
+                          struct cox_err *err)
+{
+    *q = (struct programme){.grid = grid, .ages = ages, .last = INT32_MAX - 1, .fresh = fresh};
+    int n = last_age(q, 0) + grid->work + grid->checkpoint + 1;
+    q->f = cox_alloc((size_t)n, sizeof *q->f);
+    q->g = cox_alloc((size_t)n, sizeof *q->g);
+    q->fc = q->f;
+    q->gc = q->g;
+    if (grid->fraction > 0) {
+        q->fc = cox_alloc((size_t)n, sizeof *q->fc);
+        q->gc = cox_alloc((size_t)n, sizeof *q->gc);
+    }
+    if (q->f && q->g && q->fc && q->gc) {
+        tabulate(q, life, first_h, n);
+        size_t rows = (size_t)(grid->work + last_age(q, 0) + grid->checkpoint + 1);
+        q->value = cox_alloc(rows * (size_t)grid->work, sizeof *q->value);
+        q->after = q->value;
+        if (grid->fraction > 0)
+            q->after = cox_alloc(rows * (size_t)grid->work, sizeof *q->after);
+        if (q->value && q->after)
+            return COX_OK;
+    }
+    programme_deinit(q);
+    return cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule of %d steps",
+                       grid->work);
+}
+
+/* Where V(w, a) is; the next ones in memory are V(w − 1, a + 1), V(w − 2, a + 2) … */
+static size_t place(const struct programme *q, int w, int a)
+{
+    return (size_t)(w + a) * (size_t)q->grid->work + (size_t)(q->grid->work - w);
+}
+
+/* V(w, 0), of the fresh server's programme; infinity where none outlives a stretch. */
+static double solve_fresh(const struct programme *q, int w)
+{
+    const struct grid *grid = q->grid;
+    const double *fc = q->fc + grid->checkpoint;
+    const double *gc = q->gc + grid->checkpoint;
+    const double *rest = q->after + place(q, w, grid->checkpoint);
+    const double x = delta(grid);
+    double best = INFINITY;
+    if (1 - q->f[w] > GONE)
+        best = (w - q->g[w] + q->f[w] * grid->restart) / (1 - q->f[w]);
+    for (int i = 1; i < w && 1 - fc[i] > GONE; i++) {
+        double time = i + x - gc[i] + (1 - fc[i]) * rest[i] + fc[i] * grid->restart;
+        best = fmin(best, time / (1 - fc[i]));
+    }
+    return best;
+}
+
+/* V(w, a), and the stretch to take. */
+static double solve_state(const struct programme *q, int w, int a, int *stretch)
+{
+    const struct grid *grid = q->grid;
+    const double failed = grid->restart + q->fresh[w];
+    const double *fc = q->fc + a + grid->checkpoint;
+    const double *gc = q->gc + a + grid->checkpoint;
+    const double *rest = q->after + place(q, w, a + grid->checkpoint);
+    const double x = delta(grid);
+    double best = w - q->g[a + w] + q->f[a + w] * failed;
+    *stretch = w;
+    if (!(1 - q->f[a] > GONE))
+        return failed;
+    for (int i = 1; i < w; i++) {
+        double time = i + x - gc[i] + (1 - fc[i]) * rest[i] + fc[i] * failed;
+        if (time < best) {
+            best = time;
+            *stretch = i;
+        }
+    }
+    return (best + q->g[a] - q->f[a] * failed) / (1 - q->f[a]);
+}
+
+/* All states, by the work left. choice (nullable): [work][ages], the stretch at (w − 1, age). */
+static int solve(struct programme *q, bool is_fresh, uint16_t *choice, struct cox_err *err)
+{
+    const struct grid *grid = q->grid;
+    for (int w = 1; w <= grid->work; w++) {
+        int stretch;
+        int last = last_age(q, w);
+        if (is_fresh)
+            q->fresh[w] = solve_fresh(q, w);
+        if (!isfinite(q->fresh[w]))
+            return cox_err_set(err, COX_EINVAL,
+                               "checkpoint schedule: no server lives for a stretch of %g h and a "
+                               "checkpoint",
+                               grid->step_h);
+        for (int a = 0; a <= last; a++) {
+            q->value[place(q, w, a)] = solve_state(q, w, a, &stretch);
+            if (choice && a < q->ages)
+                choice[(size_t)(w - 1) * (size_t)q->ages + (size_t)a] = (uint16_t)stretch;
+        }
+        for (int a = 0; q->after != q->value && a < last; a++)
+            q->after[place(q, w, a)] = (1 - grid->fraction) * q->value[place(q, w, a)] +
+                                       grid->fraction * q->value[place(q, w, a + 1)];
+    }
+    return COX_OK;
+}
+
+/* The stretches of a server that is not lost. */
+static int follow(struct cox_schedule *out, const struct programme *q, struct cox_err *err)
+{
+    const struct grid *grid = q->grid;
+    double age = 0;
+    out->stretch_h = cox_alloc((size_t)grid->work, sizeof *out->stretch_h);
+    if (!out->stretch_h)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule");
+    for (int w = grid->work; w > 0;) {
+        int stretch;
+        int a = (int)lround(age);
+        solve_state(q, w, a < q->last ? a : q->last, &stretch);
+        out->stretch_h[out->n++] = stretch * grid->step_h;
+        age += stretch + delta(grid);
+        w -= stretch;
+    }
+    out->expected_h = q->value[place(q, grid->work, 0)] * grid->step_h;
+    return COX_OK;
+}
+
+/* V(w, 0) into `fresh` and, where first_h is not 0, the programme of a server that begins there;
+ * *out is to be deinitialised by the caller unless this fails. */
+static int prepare(struct programme *out, const struct grid *grid, const struct cox_lifetime *life,
+                   double first_h, double *fresh, struct cox_err *err)
+{
+    int status = programme_init(out, grid, life, 0, 1, fresh, err);
+    if (status)
+        return status;
+    status = solve(out, true, NULL, err);
+    if (!status && !(first_h > 0))
+        return COX_OK;
+    programme_deinit(out);
+    if (status)
+        return status;
+    status = programme_init(out, grid, life, first_h, 1, fresh, err);
+    if (status)
+        return status;
+    status = solve(out, false, NULL, err);
+    if (status)
+        programme_deinit(out);
+    return status;
+}
+
+int cox_schedule_optimal(struct cox_schedule *out, const struct cox_lifetime *life,
+                         const struct cox_schedule_options *options, struct cox_err *err)
+{
+    struct grid grid;
+    struct programme q;
+    *out = (struct cox_schedule){0};
+    int status = grid_init(&grid, life, options, err);
+    if (status)
+        return status;
+    if (options->convention == COX_SCHEDULE_PAPER)
+        return cox_schedule_paper(out, life, options, grid.work, grid.step_h, err);
+    double *fresh = cox_alloc((size_t)grid.work + 1, sizeof *fresh);
+    if (!fresh)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule");
+    status = prepare(&q, &grid, life, options->age_h, fresh, err);
+    if (!status) {
+        status = follow(out, &q, err);
+        programme_deinit(&q);
+    }
+    cox_free(fresh);
+    return status;
+}
+
+void cox_schedule_deinit(struct cox_schedule *schedule)
+{
+    cox_free(schedule->stretch_h);
+    *schedule = (struct cox_schedule){0};
+}
+
+/* ---- the policy as a table ---- */
+
+struct cox_schedule_table {
+    int work, ages, last; /* last: the age at which any server is left */
+    double step_h;
+    uint16_t *choice; /* [work][ages] */
+};
+
+/* The age beyond which nothing changes, or servers are rare. */
+static double horizon(const struct cox_lifetime *life, double age_h)
+{
+    double end;
+    switch (life->kind) {
+    case COX_LIFETIME_CONSTRAINED:
+        return cox_lifetime_quantile(life, 1 - GONE);
+    case COX_LIFETIME_EMPIRICAL:
+        return life->n ? life->time[life->n - 1] : 0;
+    case COX_LIFETIME_WEIBULL:
+        end = cox_lifetime_quantile(life, .999);
+        return fmin(end, fmax(age_h, 24));
+    default: /* without memory */
+        return 0;
+    }
+}
+
+int cox_schedule_table_create(struct cox_schedule_table **out, const struct cox_lifetime *life,
+                              const struct cox_schedule_options *options, struct cox_err *err)
+{
+    struct grid grid;
+    struct programme q;
+    *out = NULL;
+    int status = grid_init(&grid, life, options, err);
+    if (status)
+        return status;
+    if (options->convention == COX_SCHEDULE_PAPER)
+        return cox_err_set(err, COX_EUNSUPPORTED,
+                           "the published checkpoint schedule has no table: it is for comparison");
+    double ages = ceil(horizon(life, options->age_h) / grid.step_h) + 1;
+    if (ages > MOST_AGES)
+        return cox_err_set(err, COX_EINVAL,
+                           "checkpoint schedule: servers live for %g steps of %g h; at most %d: "
+                           "step_h must be %g or more",
+                           ages, grid.step_h, MOST_AGES, grid.step_h * ages / MOST_AGES);
+    struct cox_schedule_table *table = cox_alloc(1, sizeof *table);
+    double *fresh = cox_alloc((size_t)grid.work + 1, sizeof *fresh);
+    uint16_t *choice = cox_alloc((size_t)grid.work * (size_t)ages, sizeof *choice);
+    status = table && fresh && choice
+                 ? programme_init(&q, &grid, life, 0, (int)ages, fresh, err)
+                 : cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule");
+    if (!status) {
+        status = solve(&q, true, choice, err);
+        programme_deinit(&q);
+    }
+    cox_free(fresh);
+    if (status) {
+        cox_free(table);
+        cox_free(choice);
+        return status;
+    }
+    int last = (int)ages - 1 < q.last ? (int)ages - 1 : q.last;
+    *table = (struct cox_schedule_table){grid.work, (int)ages, last, grid.step_h, choice};
+    *out = table;
+    return COX_OK;
+}
+
+void cox_schedule_table_destroy(struct cox_schedule_table *table)
+{
+    if (table)
+        cox_free(table->choice);
+    cox_free(table);
+}
+
+double cox_schedule_table_next(const struct cox_schedule_table *table, double remaining_h,
+                               double age_h)
+{
+    double w = nearbyint(remaining_h / table->step_h);
+    double a = nearbyint(age_h / table->step_h);
+    if (!(remaining_h > 0))
+        return 0;
+    w = fmin(fmax(w, 1), table->work);
+    a = fmin(fmax(a, 0), table->last);
+    int stretch = table->choice[((size_t)w - 1) * (size_t)table->ages + (size_t)a];
+    bool rest = stretch >= (int)w && remaining_h < (table->work + 1) * table->step_h;
+    return rest ? remaining_h : fmin(stretch * table->step_h, remaining_h);
+}
