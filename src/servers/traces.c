@@ -11,6 +11,7 @@
 
 #define TRACES_MAXIMUM (1 << 28) /* bytes of a file */
 #define MAX_COLUMNS 64
+#define MAX_VALUES 200 /* of a column that makes groups */
 
 static int by_time(const void *a, const void *b)
 {
@@ -159,6 +160,58 @@ int cox_traces_read(struct cox_traces *out, const char *path, const char *column
         rc = read_rows(out, &t, bytes, column);
     cox_free(bytes);
     return rc;
+}
+
+static int add_value(struct cox_trace_values *to, const char *value, struct cox_err *err)
+{
+    for (int i = 0; i < to->n; i++)
+        if (!strcmp(to->item[i], value))
+            return COX_OK;
+    if (to->n == MAX_VALUES)
+        return cox_err_set(err, COX_EINVAL, "more than %d different values", MAX_VALUES);
+    char **grown = cox_realloc(to->item, (size_t)to->n + 1, sizeof *grown);
+    if (grown)
+        to->item = grown;
+    if (!grown || !(to->item[to->n] = cox_strdup(value)))
+        return cox_err_set(err, COX_ENOMEM, "out of memory for %d values", to->n);
+    to->n++;
+    return COX_OK;
+}
+
+int cox_trace_values_read(struct cox_trace_values *out, const char *path, const char *column,
+                          struct cox_err *err)
+{
+    char *bytes = NULL;
+    size_t length = 0;
+    int number = 0;
+    struct table t = {.path = path, .err = err};
+    *out = (struct cox_trace_values){0};
+    int rc = cox_file_read(&bytes, &length, path, TRACES_MAXIMUM, err);
+    for (char *line = bytes; !rc && line;) {
+        char *field[MAX_COLUMNS];
+        char *next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        line[strcspn(line, "\r")] = '\0';
+        if (!number++)
+            rc = read_header(&t, line, column);
+        else if (*line && cut(line, field) > t.chosen &&
+                 (rc = add_value(out, field[t.chosen], err)))
+            rc = cox_err_wrap(err, rc, "%s:%d: column '%s'", path, number, column);
+        line = next;
+    }
+    cox_free(bytes);
+    if (rc)
+        cox_trace_values_deinit(out);
+    return rc;
+}
+
+void cox_trace_values_deinit(struct cox_trace_values *values)
+{
+    for (int i = 0; i < values->n; i++)
+        cox_free(values->item[i]);
+    cox_free(values->item);
+    *values = (struct cox_trace_values){0};
 }
 
 /* ---- what was seen ---- */

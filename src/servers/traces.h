@@ -27,6 +27,14 @@ int cox_traces_create(struct cox_traces *out, const struct cox_trace *items, int
  * file and line. */
 int cox_traces_read(struct cox_traces *out, const char *path, const char *column, const char *value,
                     struct cox_err *err) COX_MUST_CHECK;
+/* The different values of a column, each once, in their order in the file. */
+struct cox_trace_values {
+    int n;
+    char **item; /* [n], owned */
+};
+int cox_trace_values_read(struct cox_trace_values *out, const char *path, const char *column,
+                          struct cox_err *err) COX_MUST_CHECK;
+void cox_trace_values_deinit(struct cox_trace_values *values);
 void cox_traces_deinit(struct cox_traces *traces);
 
 /* Kaplan and Meier's estimate at every observed time: cdf[i] is F just after item[i].hours. */
@@ -40,6 +48,11 @@ int cox_traces_naive(const struct cox_traces *traces, double *time, double *cdf)
 int cox_lifetime_fit(struct cox_lifetime *out, enum cox_lifetime_kind kind, const double *time,
                      const double *cdf, int n, double *residual,
                      struct cox_err *err) COX_MUST_CHECK;
+/* The largest likelihood of what was seen, censoring and all (Nelder and Mead's simplex on the
+ * logarithms), from several guesses and `start` (nullable; of the same kind). */
+int cox_lifetime_fit_likelihood(struct cox_lifetime *out, enum cox_lifetime_kind kind,
+                                const struct cox_traces *traces, const struct cox_lifetime *start,
+                                struct cox_err *err) COX_MUST_CHECK;
 /* Σ log f over the preempted + Σ log (1 − F) over the censored; −∞ where the model forbids what was
  * seen. For models with a density. */
 double cox_traces_log_likelihood(const struct cox_traces *traces, const struct cox_lifetime *life);
