@@ -32,6 +32,13 @@ struct grid {
     double fraction; /* and the rest of it, [0, 1) */
 };
 
+struct cox_schedule_table {
+    int work, ages, last; /* last: the age at which any server is left */
+    double step_h;
+    uint16_t *choice; /* [work][ages] stretches, in steps … */
+    float *expected;  /* … and steps to the end */
+};
+
 /* Values of one server from the age first_h on. */
 struct programme {
     const struct grid *grid;
@@ -202,8 +209,9 @@ static double solve_state(const struct programme *q, int w, int a, int *stretch)
     return (best + q->g[a] - q->f[a] * failed) / (1 - q->f[a]);
 }
 
-/* All states, by the work left. choice (nullable): [work][ages], the stretch at (w − 1, age). */
-static int solve(struct programme *q, bool is_fresh, uint16_t *choice, struct cox_err *err)
+/* All states, by the work left. `table` (nullable) gets the stretch and the value of each. */
+static int solve(struct programme *q, bool is_fresh, const struct cox_schedule_table *table,
+                 struct cox_err *err)
 {
     const struct grid *grid = q->grid;
     for (int w = 1; w <= grid->work; w++) {
@@ -217,9 +225,13 @@ static int solve(struct programme *q, bool is_fresh, uint16_t *choice, struct co
                                "checkpoint",
                                grid->step_h);
         for (int a = 0; a <= last; a++) {
-            q->value[place(q, w, a)] = solve_state(q, w, a, &stretch);
-            if (choice && a < q->ages)
-                choice[(size_t)(w - 1) * (size_t)q->ages + (size_t)a] = (uint16_t)stretch;
+            double value = solve_state(q, w, a, &stretch);
+            q->value[place(q, w, a)] = value;
+            if (table && a < q->ages) {
+                size_t at = (size_t)(w - 1) * (size_t)q->ages + (size_t)a;
+                table->choice[at] = (uint16_t)stretch;
+                table->expected[at] = (float)value;
+            }
         }
         for (int a = 0; q->after != q->value && a < last; a++)
             q->after[place(q, w, a)] = (1 - grid->fraction) * q->value[place(q, w, a)] +
@@ -302,12 +314,6 @@ void cox_schedule_deinit(struct cox_schedule *schedule)
 
 /* ---- the policy as a table ---- */
 
-struct cox_schedule_table {
-    int work, ages, last; /* last: the age at which any server is left */
-    double step_h;
-    uint16_t *choice; /* [work][ages] */
-};
-
 /* The age beyond which nothing changes, or servers are rare. */
 static double horizon(const struct cox_lifetime *life, double age_h)
 {
@@ -345,43 +351,62 @@ int cox_schedule_table_create(struct cox_schedule_table **out, const struct cox_
                            ages, grid.step_h, MOST_AGES, grid.step_h * ages / MOST_AGES);
     struct cox_schedule_table *table = cox_alloc(1, sizeof *table);
     double *fresh = cox_alloc((size_t)grid.work + 1, sizeof *fresh);
-    uint16_t *choice = cox_alloc((size_t)grid.work * (size_t)ages, sizeof *choice);
-    status = table && fresh && choice
+    struct cox_schedule_table made = {.work = grid.work, .ages = (int)ages, .step_h = grid.step_h};
+    made.choice = cox_alloc((size_t)grid.work * (size_t)ages, sizeof *made.choice);
+    made.expected = cox_alloc((size_t)grid.work * (size_t)ages, sizeof *made.expected);
+    status = table && fresh && made.choice && made.expected
                  ? programme_init(&q, &grid, life, 0, (int)ages, fresh, err)
                  : cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule");
     if (!status) {
-        status = solve(&q, true, choice, err);
+        status = solve(&q, true, &made, err);
         programme_deinit(&q);
     }
     cox_free(fresh);
     if (status) {
         cox_free(table);
-        cox_free(choice);
+        cox_free(made.choice);
+        cox_free(made.expected);
         return status;
     }
-    int last = (int)ages - 1 < q.last ? (int)ages - 1 : q.last;
-    *table = (struct cox_schedule_table){grid.work, (int)ages, last, grid.step_h, choice};
+    made.last = (int)ages - 1 < q.last ? (int)ages - 1 : q.last;
+    *table = made;
     *out = table;
     return COX_OK;
 }
 
 void cox_schedule_table_destroy(struct cox_schedule_table *table)
 {
-    if (table)
+    if (table) {
         cox_free(table->choice);
+        cox_free(table->expected);
+    }
     cox_free(table);
+}
+
+static size_t nearest_state(const struct cox_schedule_table *table, double remaining_h,
+                            double age_h)
+{
+    double w = fmin(fmax(nearbyint(remaining_h / table->step_h), 1), table->work);
+    double a = fmin(fmax(nearbyint(age_h / table->step_h), 0), table->last);
+    return ((size_t)w - 1) * (size_t)table->ages + (size_t)a;
+}
+
+double cox_schedule_table_expected(const struct cox_schedule_table *table, double remaining_h,
+                                   double age_h)
+{
+    if (!(remaining_h > 0))
+        return 0;
+    return table->expected[nearest_state(table, remaining_h, age_h)] * table->step_h;
 }
 
 double cox_schedule_table_next(const struct cox_schedule_table *table, double remaining_h,
                                double age_h)
 {
-    double w = nearbyint(remaining_h / table->step_h);
-    double a = nearbyint(age_h / table->step_h);
     if (!(remaining_h > 0))
         return 0;
-    w = fmin(fmax(w, 1), table->work);
-    a = fmin(fmax(a, 0), table->last);
-    int stretch = table->choice[((size_t)w - 1) * (size_t)table->ages + (size_t)a];
-    bool rest = stretch >= (int)w && remaining_h < (table->work + 1) * table->step_h;
+    size_t state = nearest_state(table, remaining_h, age_h);
+    int stretch = table->choice[state];
+    bool rest = stretch > (int)(state / (size_t)table->ages) &&
+                remaining_h < (table->work + 1) * table->step_h;
     return rest ? remaining_h : fmin(stretch * table->step_h, remaining_h);
 }

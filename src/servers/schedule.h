@@ -65,5 +65,8 @@ int cox_schedule_table_create(struct cox_schedule_table **out, const struct cox_
 void cox_schedule_table_destroy(struct cox_schedule_table *table);
 double cox_schedule_table_next(const struct cox_schedule_table *table, double remaining_h,
                                double age_h);
+/* … and the hours to the end that it expects from there. */
+double cox_schedule_table_expected(const struct cox_schedule_table *table, double remaining_h,
+                                   double age_h);
 
 #endif
