@@ -18,6 +18,12 @@ static void sigmoid_ref(size_t n, const float *x, float *y)
         y[i] = (float)(1 / (1 + exp(-(double)x[i])));
 }
 
+static void tanh_ref(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)tanh((double)x[i]);
+}
+
 static void relu_ref(size_t n, const float *x, float *y)
 {
     for (size_t i = 0; i < n; i++)
@@ -86,6 +92,24 @@ static void dropout_backward_ref(size_t n, float drop, const float *y, float *dy
         dy[i] = y[i] > 0 ? dy[i] * (1.0f / (1.0f - drop)) : 0;
 }
 
+static void sigmoid_backward_ref(size_t n, float drop, const float *y, float *dy)
+{
+    const double kept = (double)(1.0f - drop);
+    for (size_t i = 0; i < n; i++) {
+        const double s = (double)y[i] * kept;
+        dy[i] = (drop > 0 && y[i] == 0) ? 0 : (float)((double)dy[i] / kept * s * (1 - s));
+    }
+}
+
+static void tanh_backward_ref(size_t n, float drop, const float *y, float *dy)
+{
+    const double kept = (double)(1.0f - drop);
+    for (size_t i = 0; i < n; i++) {
+        const double s = (double)y[i] * kept;
+        dy[i] = (drop > 0 && y[i] == 0) ? 0 : (float)((double)dy[i] / kept * (1 - s * s));
+    }
+}
+
 static void rmsprop_ref(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w)
 {
     for (size_t i = 0; i < n; i++) {
@@ -123,6 +147,7 @@ const struct cox_elementwise_kernels cox_elementwise_kernels_ref = {
     .isa = "ref",
     .exp = exp_ref,
     .sigmoid = sigmoid_ref,
+    .tanh = tanh_ref,
     .relu = relu_ref,
     .relu_backward = relu_backward_ref,
     .add_bias = add_bias_ref,
@@ -130,6 +155,8 @@ const struct cox_elementwise_kernels cox_elementwise_kernels_ref = {
     .bce = bce_ref,
     .dropout = dropout_ref,
     .dropout_backward = dropout_backward_ref,
+    .sigmoid_backward = sigmoid_backward_ref,
+    .tanh_backward = tanh_backward_ref,
     .rmsprop = rmsprop_ref,
     .adam = adam_ref,
     .finite = finite_ref,

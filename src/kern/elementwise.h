@@ -27,6 +27,8 @@ struct cox_elementwise_kernels {
     void (*exp)(size_t n, const float *x, float *y);
     /* y = 1 / (1 + e^-x). */
     void (*sigmoid)(size_t n, const float *x, float *y);
+    /* (e^x − e^-x) / (e^x + e^-x), absolute error <= 2e-7. */
+    void (*tanh)(size_t n, const float *x, float *y);
     /* y = max(0, x); NaN passes. */
     void (*relu)(size_t n, const float *x, float *y);
     /* dy = 0 where y <= 0. */
@@ -47,6 +49,11 @@ struct cox_elementwise_kernels {
     /* The gradient through dropout of a ReLU's output: dy / (1 − drop) where y, the result of
      * dropout, is positive, else 0. Cheaper than drawing again. */
     void (*dropout_backward)(size_t n, float drop, const float *y, float *dy);
+    /* The gradient through dropout (drop 0: none) of a sigmoid or tanh: y is the result of dropout,
+     * so the activation was s = y (1 − drop) where y is not 0, and dropped where it is: dy s (1 −
+     * s) / (1 − drop), or dy (1 − s²) / (1 − drop). */
+    void (*sigmoid_backward)(size_t n, float drop, const float *y, float *dy);
+    void (*tanh_backward)(size_t n, float drop, const float *y, float *dy);
     void (*rmsprop)(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w);
     void (*adam)(size_t n, const struct cox_adam *o, const float *g, float *m, float *v, float *w);
     /* 1 if no element is NaN or infinite. */

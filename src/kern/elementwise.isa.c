@@ -49,6 +49,13 @@ COX_VINLINE vf sigmoid_vec(vf x, vf e)
     return vf_select(vf_le((vf){0}, x), vf_set1(1.0f), e) / (1.0f + e);
 }
 
+/* With e = e^-2|x|: (1 − e) / (1 + e) and the sign of x; what cancels near 0 is below 1e-7. */
+COX_VINLINE vf tanh_vec(vf x)
+{
+    const vf e = exp_vec(-2.0f * vf_abs(x)), t = (1.0f - e) / (1.0f + e);
+    return vf_select(vf_lt(x, (vf){0}), -t, t);
+}
+
 /* `expr` maps vf a to a vf; whole vectors, then the tail. */
 #define MAP(n, x, y, expr)                             \
     do {                                               \
@@ -71,6 +78,11 @@ static void exp_all(size_t n, const float *x, float *y)
 static void sigmoid(size_t n, const float *x, float *y)
 {
     MAP(n, x, y, sigmoid_vec(a, exp_vec(-vf_abs(a))));
+}
+
+static void tanh_all(size_t n, const float *x, float *y)
+{
+    MAP(n, x, y, tanh_vec(a));
 }
 
 static void relu(size_t n, const float *x, float *y)
@@ -236,6 +248,23 @@ static void dropout_backward(size_t n, float drop, const float *y, float *dy)
         dy[i] = y[i] > 0 ? dy[i] * scale : 0;
 }
 
+/* y = 0 gives 0 by itself. */
+static void sigmoid_backward(size_t n, float drop, const float *y, float *dy)
+{
+    const float kept = 1.0f - drop;
+    for (size_t i = 0; i < n; i++)
+        dy[i] *= y[i] * (1.0f - y[i] * kept);
+}
+
+static void tanh_backward(size_t n, float drop, const float *y, float *dy)
+{
+    const float kept = 1.0f - drop, scale = 1.0f / kept, of_zero = drop > 0 ? 0 : 1;
+    for (size_t i = 0; i < n; i++) {
+        const float s = y[i] * kept, slope = scale * (1.0f - s * s);
+        dy[i] *= y[i] != 0 ? slope : of_zero;
+    }
+}
+
 static void rmsprop(size_t n, const struct cox_rmsprop *o, const float *g, float *v, float *w)
 {
     const float rho = o->rho, rest = 1.0f - o->rho, rate = o->rate, epsilon = o->epsilon;
@@ -279,6 +308,7 @@ const struct cox_elementwise_kernels COX_ISA_SYMBOL(cox_elementwise_kernels) = {
     .isa = COX_ISA_TEXT,
     .exp = exp_all,
     .sigmoid = sigmoid,
+    .tanh = tanh_all,
     .relu = relu,
     .relu_backward = relu_backward,
     .add_bias = add_bias,
@@ -286,6 +316,8 @@ const struct cox_elementwise_kernels COX_ISA_SYMBOL(cox_elementwise_kernels) = {
     .bce = bce,
     .dropout = dropout,
     .dropout_backward = dropout_backward,
+    .sigmoid_backward = sigmoid_backward,
+    .tanh_backward = tanh_backward,
     .rmsprop = rmsprop,
     .adam = adam,
     .finite = finite_all,

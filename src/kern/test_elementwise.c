@@ -50,6 +50,9 @@ static void maps_one_to_one(const struct cox_elementwise_kernels *k, size_t n)
     k->sigmoid(n, x, y);
     ref->sigmoid(n, x, z);
     near(y, z, n, 4e-7, 1e-37);
+    k->tanh(n, x, y);
+    ref->tanh(n, x, z);
+    near(y, z, n, 0, 2e-7);
     k->relu(n, x, y);
     ref->relu(n, x, z);
     near(y, z, n, 0, 0);
@@ -66,6 +69,35 @@ static void maps_one_to_one(const struct cox_elementwise_kernels *k, size_t n)
     k->dropout_backward(n, 0.25f, x, y);
     ref->dropout_backward(n, 0.25f, x, z);
     near(y, z, n, 1e-7, 0);
+}
+
+/* Gradients of what came out of activation and dropout: zeros among it. */
+static void gradients(const struct cox_elementwise_kernels *k, size_t n)
+{
+    static float x[MOST + 1], s[MOST + 1], y[MOST + 1], z[MOST + 1];
+    for (int pass = 0; pass < 4; pass++) {
+        const float drop = pass % 2 ? 0.25f : 0;
+        fill(x, 2);
+        if (n > 2)
+            x[2] = 0;
+        if (pass < 2)
+            ref->sigmoid(n, x, s);
+        else
+            ref->tanh(n, x, s);
+        if (drop > 0)
+            ref->dropout(n, drop, 7, (uint64_t)n, s, s);
+        fill(y, 1);
+        y[n] = CANARY;
+        memcpy(z, y, sizeof z);
+        if (pass < 2) {
+            k->sigmoid_backward(n, drop, s, y);
+            ref->sigmoid_backward(n, drop, s, z);
+        } else {
+            k->tanh_backward(n, drop, s, y);
+            ref->tanh_backward(n, drop, s, z);
+        }
+        near(y, z, n, 1e-6, 1e-6); /* 1 − s cancels where s is near 1 */
+    }
 }
 
 static void losses_and_steps(const struct cox_elementwise_kernels *k, size_t n)
@@ -137,6 +169,7 @@ static void test_every_isa_matches_reference(void **state)
         assert_non_null(k);
         for (size_t i = 0; i < N_LENGTHS; i++) {
             maps_one_to_one(k, lengths[i]);
+            gradients(k, lengths[i]);
             losses_and_steps(k, lengths[i]);
             rows(k, lengths[i]);
         }

@@ -113,19 +113,20 @@ static int make_net(struct cox_cvae *c, struct cox_err *err)
                            "is too many weights: use strides of 2 or fewer filters",
                            flat, o->dense);
     c->flat = (int)flat;
-    rc = cox_dense_init(&c->encoder_dense, c->params, "encoder/dense", c->flat, o->dense, true, k,
-                        err);
+    rc = cox_dense_init(&c->encoder_dense, c->params, "encoder/dense", c->flat, o->dense,
+                        COX_ACTIVATION_RELU, k, err);
     if (rc == COX_OK)
-        rc = cox_dense_init(&c->mean, c->params, "latent/mean", o->dense, o->latent, false, k, err);
+        rc = cox_dense_init(&c->mean, c->params, "latent/mean", o->dense, o->latent,
+                            COX_ACTIVATION_NONE, k, err);
     if (rc == COX_OK)
         rc = cox_dense_init(&c->log_variance, c->params, "latent/log_variance", o->dense, o->latent,
-                            false, k, err);
+                            COX_ACTIVATION_NONE, k, err);
     if (rc == COX_OK)
         rc = cox_dense_init(&c->decoder_dense, c->params, "decoder/dense", o->latent, o->dense,
-                            true, k, err);
+                            COX_ACTIVATION_RELU, k, err);
     if (rc == COX_OK)
-        rc = cox_dense_init(&c->decoder_map, c->params, "decoder/map", o->dense, c->flat, true, k,
-                            err);
+        rc = cox_dense_init(&c->decoder_map, c->params, "decoder/map", o->dense, c->flat,
+                            COX_ACTIVATION_RELU, k, err);
     if (rc == COX_OK)
         rc = make_decoder(c, err);
     return rc == COX_OK ? cox_params_commit(c->params, err) : rc;

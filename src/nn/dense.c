@@ -6,11 +6,11 @@
 #include "kern/gemm.h"
 
 int cox_dense_init(struct cox_dense *dense, struct cox_params *params, const char *name, int in,
-                   int out, bool relu, const struct cox_elementwise_kernels *kernels,
-                   struct cox_err *err)
+                   int out, enum cox_activation activation,
+                   const struct cox_elementwise_kernels *kernels, struct cox_err *err)
 {
     char full[2 * COX_PARAM_NAME];
-    *dense = (struct cox_dense){.in = in, .out = out, .relu = relu, .kernels = kernels};
+    *dense = (struct cox_dense){.in = in, .out = out, .activation = activation, .kernels = kernels};
     snprintf(full, sizeof full, "%s/weight", name);
     dense->weight =
         cox_params_add(params, full, 2, (int64_t[]){in, out}, cox_params_glorot(in, out), err);
@@ -34,7 +34,24 @@ void cox_dense_forward(const struct cox_dense *dense, const struct cox_params *p
                                       .c = y,
                                       .ldc = dense->out});
     dense->kernels->add_bias((size_t)batch, (size_t)dense->out,
-                             cox_params_value(params, dense->bias), dense->relu, y);
+                             cox_params_value(params, dense->bias),
+                             dense->activation == COX_ACTIVATION_RELU, y);
+    if (dense->activation == COX_ACTIVATION_SIGMOID)
+        dense->kernels->sigmoid((size_t)batch * (size_t)dense->out, y, y);
+    else if (dense->activation == COX_ACTIVATION_TANH)
+        dense->kernels->tanh((size_t)batch * (size_t)dense->out, y, y);
+}
+
+static void activation_backward(const struct cox_dense *dense, size_t n, const float *y, float *dy)
+{
+    if (dense->activation == COX_ACTIVATION_RELU && dense->drop > 0)
+        dense->kernels->dropout_backward(n, dense->drop, y, dy);
+    else if (dense->activation == COX_ACTIVATION_RELU)
+        dense->kernels->relu_backward(n, y, dy);
+    else if (dense->activation == COX_ACTIVATION_SIGMOID)
+        dense->kernels->sigmoid_backward(n, dense->drop, y, dy);
+    else if (dense->activation == COX_ACTIVATION_TANH)
+        dense->kernels->tanh_backward(n, dense->drop, y, dy);
 }
 
 void cox_dense_backward(const struct cox_dense *dense, struct cox_params *params,
@@ -42,8 +59,7 @@ void cox_dense_backward(const struct cox_dense *dense, struct cox_params *params
                         float *dx, bool add)
 {
     const size_t out = (size_t)dense->out;
-    if (dense->relu)
-        dense->kernels->relu_backward((size_t)batch * out, y, dy);
+    activation_backward(dense, (size_t)batch * out, y, dy);
     dense->kernels->sum_rows((size_t)batch, out, out, dy, cox_params_gradient(params, dense->bias));
     cox_gemm(team, &(struct cox_gemm){.transpose_a = true,
                                       .m = dense->in,

@@ -3,7 +3,8 @@
  *
  * The loss is L = Σ c·y with fixed random c. Along a direction d of length 1 within one tensor the
  * gradient must give (L(w + h d) − L(w − h d)) / 2h. The layers are piecewise linear in each
- * tensor, so what limits h from above is the number of ReLUs whose kink is crossed (1e-2 crosses
+ * tensor (or smooth: h² is below all of this), so what limits h from above is the number of ReLUs
+ * whose kink is crossed (1e-2 crosses
  * enough for 3 %), from below float32 rounding of y, ~1e-6 / h. h = 1e-3: 1 % of the length plus
  * 3e-3. */
 #include <setjmp.h>
@@ -91,10 +92,11 @@ static double dense_loss(void *net)
 static void test_dense(void **state)
 {
     (void)state;
-    for (int relu = 0; relu < 2; relu++) {
+    for (int activation = 0; activation <= COX_ACTIVATION_TANH; activation++) {
         struct dense_net n = {.batch = 9};
         assert_int_equal(cox_params_create(&n.params, NULL), 0);
-        assert_int_equal(cox_dense_init(&n.dense, n.params, "layer", 13, 7, relu,
+        assert_int_equal(cox_dense_init(&n.dense, n.params, "layer", 13, 7,
+                                        (enum cox_activation)activation,
                                         cox_elementwise_kernels_get(NULL, NULL), NULL),
                          0);
         assert_int_equal(cox_params_commit(n.params, NULL), 0);
