@@ -128,9 +128,9 @@ int cox_regressor_copy(struct cox_regressor **out, const struct cox_regressor *f
  * defaults; `result` may be NULL. Ranges only grow: a fit that goes on (`warm`) keeps those of the
  * last one and widens them where new rows lie outside; the first and the last layers are then
  * re-expressed, so that the widened model is the same function as before. COX_ECANCELLED after
- * `stop`: a model that had not been trained is again untrained, else the weights are as trained so
- * far. COX_EUNSTABLE: a loss or a weight became NaN or infinite; any other error: bad data. In
- * these the model is as it was before the call. No allocation in a step. */
+ * `stop`: a warm fit leaves the weights as trained so far. COX_EUNSTABLE: a loss or a weight became
+ * NaN or infinite. After these and every other error, but for the warm fit that was stopped, the
+ * model is as it was before the call. No allocation in a step. */
 int cox_regressor_fit(struct cox_regressor *regressor, const struct cox_regressor_data *data,
                       const struct cox_regressor_fit_options *options,
                       struct cox_regressor_result *result, struct cox_err *err) COX_MUST_CHECK;
@@ -144,8 +144,8 @@ void cox_regressor_workspace_destroy(struct cox_regressor_workspace *workspace);
 
 /* mean[n][out] and, unless NULL, sd[n][out]: mean and standard deviation (K − 1; 0 for K = 1) over
  * the members, in the outputs' units. No dropout. With a workspace it runs on the calling thread
- * and allocates nothing; without, on the regressor's team. COX_EINVAL: not trained, or x not
- * finite (the message names row and input). */
+ * and allocates nothing; without, on the regressor's team, which must be free. COX_EINVAL: not
+ * trained, or x not finite (the message names row and input). */
 int cox_regressor_predict(const struct cox_regressor *regressor,
                           struct cox_regressor_workspace *workspace, int64_t n, const double *x,
                           double *mean, double *sd, struct cox_err *err) COX_MUST_CHECK;
