@@ -12,6 +12,10 @@
 #include "cox/err.h"
 
 #define COX_LEDGER_VERSION 1
+/* Points that the design no longer has get ids from here on: their results wait for a design that
+ * has them again. Reading points and results leaves them out; their attempts are in the accounts.
+ */
+#define COX_LEDGER_ASIDE (INT64_C(1) << 40)
 
 struct cox_ledger;
 
@@ -28,6 +32,10 @@ enum cox_purpose { /* why a point was simulated */
                    COX_PURPOSE_CHOSEN, /* by the acquisition or for the objective */
                    COX_PURPOSE_AUDIT   /* drawn at random, for the conformal bounds */
 };
+
+/* As they stand in the file: "todo", "design". */
+const char *cox_point_state_word(enum cox_point_state state);
+const char *cox_purpose_word(enum cox_purpose purpose);
 
 struct cox_ledger_point {
     int64_t id; /* as in the design */
@@ -103,6 +111,8 @@ int cox_ledger_open(struct cox_ledger **out, const char *path, struct cox_err *e
 int cox_ledger_open_read(struct cox_ledger **out, const char *path,
                          struct cox_err *err) COX_MUST_CHECK;
 void cox_ledger_destroy(struct cox_ledger *ledger);
+/* Whether a sweep is at work on the file now. */
+int cox_ledger_written_now(const char *path, bool *written, struct cox_err *err) COX_MUST_CHECK;
 int cox_ledger_begin(struct cox_ledger *ledger, struct cox_err *err) COX_MUST_CHECK;
 int cox_ledger_commit(struct cox_ledger *ledger, struct cox_err *err) COX_MUST_CHECK;
 void cox_ledger_rollback(struct cox_ledger *ledger);
@@ -124,6 +134,8 @@ int cox_ledger_put_attempt(struct cox_ledger *ledger, const struct cox_ledger_at
 /* A simulated result replaces a predicted one; never the other way round. */
 int cox_ledger_put_result(struct cox_ledger *ledger, const struct cox_ledger_result *result,
                           struct cox_err *err) COX_MUST_CHECK;
+int cox_ledger_drop_result(struct cox_ledger *ledger, int64_t point,
+                           struct cox_err *err) COX_MUST_CHECK;
 int cox_ledger_put_model(struct cox_ledger *ledger, const struct cox_ledger_model *model,
                          struct cox_err *err) COX_MUST_CHECK;
 int cox_ledger_put_batch(struct cox_ledger *ledger, const struct cox_ledger_batch *batch,
@@ -132,12 +144,20 @@ int cox_ledger_put_server(struct cox_ledger *ledger, const struct cox_ledger_ser
                           struct cox_err *err) COX_MUST_CHECK;
 /* Every prediction is taken back (the surrogate fell from trust): states go to TODO. */
 int cox_ledger_withdraw_predictions(struct cox_ledger *ledger, struct cox_err *err) COX_MUST_CHECK;
+/* Points get other ids (the design has changed), with their attempts and results; in a transaction
+ * of the caller's. */
+int cox_ledger_renumber(struct cox_ledger *ledger, const int64_t *from, const int64_t *to,
+                        int64_t n, struct cox_err *err) COX_MUST_CHECK;
 
 /* Reading: `each` is called row by row in the order of ids; a non-zero return ends it and is
  * returned. */
 int cox_ledger_points(struct cox_ledger *ledger,
                       int (*each)(void *user, const struct cox_ledger_point *point), void *user,
                       struct cox_err *err) COX_MUST_CHECK;
+/* … those aside, too. */
+int cox_ledger_all_points(struct cox_ledger *ledger,
+                          int (*each)(void *user, const struct cox_ledger_point *point), void *user,
+                          struct cox_err *err) COX_MUST_CHECK;
 int cox_ledger_results(struct cox_ledger *ledger,
                        int (*each)(void *user, const struct cox_ledger_result *result), void *user,
                        struct cox_err *err) COX_MUST_CHECK;
