@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 const char *cox_lifetime_name(enum cox_lifetime_kind kind)
 {
@@ -120,25 +121,24 @@ static double empirical_integral(const struct cox_lifetime *life, double t)
     return sum;
 }
 
-/* Gauss and Legendre's five points on n equal pieces: for the Weibull model, smooth but for t = 0,
- * where its error is far below what the data tell. */
+/* Gauss and Legendre's five points on equal pieces of u, t = s + (e − s) u³: for the Weibull model,
+ * which is smooth but for t = 0, where it rises like t^b; so the pieces are the shorter the nearer
+ * to s. The error is below 1e-9 of the interval for b of 0.3 and more. */
 static double quadrature(const struct cox_lifetime *life, double s, double e)
 {
     static const double x[] = {0, 0.5384693101056831, 0.9061798459386640};
     static const double w[] = {0.5688888888888889, 0.4786286704993665, 0.2369268850561891};
     const int pieces = 64;
+    const double half = 1. / (2 * pieces);
     double sum = 0;
     for (int i = 0; i < pieces; i++) {
-        double half = (e - s) / (2 * pieces);
-        double mid = s + (2 * i + 1) * half;
-        for (int k = 0; k < 3; k++) {
-            double value = cox_lifetime_cdf(life, mid + half * x[k]);
-            if (k)
-                value += cox_lifetime_cdf(life, mid - half * x[k]);
-            sum += w[k] * half * value;
+        double mid = (2 * i + 1) * half;
+        for (int k = -2; k <= 2; k++) {
+            double u = mid + (k < 0 ? -half : half) * x[abs(k)];
+            sum += w[abs(k)] * 3 * u * u * cox_lifetime_cdf(life, s + (e - s) * u * u * u);
         }
     }
-    return sum;
+    return sum * half * (e - s);
 }
 
 static double bathtub_integral(const double p[4], double t)
