@@ -177,7 +177,7 @@ int cox_potential_train(int argc, char **argv)
          "where the model is written, at every checkpoint (model.dp)", 0, 0},
         {"output", 'o', COX_OPT_TEXT, &t.o.effective, "FILE.json",
          "where the input with all its defaults is written (out.json)", 0, 0},
-        {"threads", 'j', COX_OPT_INT, &t.threads, "N", "0: every processor", 0, 4096},
+        {"threads", 't', COX_OPT_INT, &t.threads, "N", "0: all processors", 0, 1024},
         {"list-memory-GB", 0, COX_OPT_NUMBER, &t.memory_GB, "GB",
          "for lists of neighbours that are kept; 0: a quarter of the machine's", 0, 1e6},
         {"explain", 0, COX_OPT_FLAG, &t.explain, NULL, "print every key of input.json", 0, 0},
