@@ -9,40 +9,16 @@
 #include "base/rng.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/md.h"
+#include "cli/md_run.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cox/engine.h"
-#include "store/traj.h"
 
+#define CHECKPOINT_S 10
 #define CHUNK_S 0.25 /* so soon an interrupt is answered */
 #define BLOWN_MAX \
     5 /* blow-ups of one lane without a new frame: something is wrong with the input */
 #define MINIMIZE_TO 10.0 /* kJ/mol/nm */
-
-struct md_run {
-    struct cox_md_options o;
-    const char *output;
-    double length_ns, frame_ps;
-    long long minimize;
-    bool quiet;
-
-    struct cox_system *system;
-    struct cox_engine *engine;
-    struct cox_traj *traj;
-    int replicas, steps_per_frame;
-    int64_t frames, done; /* per lane: wanted, stored */
-    double (*x)[3];       /* one lane, scratch */
-    double (*last)[3];    /* [replicas][n_atoms] at the last frame (or the start) */
-    float *block;         /* [replicas][n_atoms][3] */
-    int64_t *step;        /* [replicas] at the last frame; then of the block */
-    int *blows;           /* [replicas] since it last lived from frame to frame */
-    int32_t *lane;        /* [replicas] 0, 1, 2 … */
-    double *time_ps;
-    int64_t *base; /* [replicas] steps before the seed was last set */
-    int blown;     /* all in all */
-    double began, wall_s;
-};
 
 static void md_deinit(struct md_run *m)
 {
@@ -52,6 +28,7 @@ static void md_deinit(struct md_run *m)
     cox_traj_destroy(m->traj);
     cox_engine_destroy(m->engine);
     cox_system_destroy(m->system);
+    cox_md_observe_deinit(&m->observe);
 }
 
 static int md_allocate(struct md_run *m, struct cox_err *err)
@@ -88,25 +65,23 @@ static int md_plan(struct md_run *m, struct cox_err *err)
                            m->length_ns, m->frame_ps);
     m->steps_per_frame = (int)lround(steps);
     m->frames = (int64_t)(frames + 1e-6);
+    m->left = m->steps_per_frame;
+    if (m->observe.names.n && !(m->skip_ps < (double)m->frames * m->frame_ps))
+        return cox_err_set(err, COX_EINVAL,
+                           "--skip-ps %g leaves no frame of %lld to observe (every %g ps)",
+                           m->skip_ps, (long long)m->frames, m->frame_ps);
     return COX_OK;
 }
 
-static int md_init(struct md_run *m, const char *path, struct cox_err *err)
+static int md_begin(struct md_run *m, struct cox_err *err)
 {
     static const struct cox_traj_column columns[] = {{"lane", COX_TRAJ_I32, ""}};
     struct cox_traj_options traj = COX_TRAJ_OPTIONS_INIT;
     traj.n_columns = 1;
     traj.columns = columns;
-    m->replicas = (int)m->o.replicas;
-    int rc = md_plan(m, err);
+    int rc = cox_traj_create(&m->traj, m->output, m->system, &traj, err);
     if (!rc)
-        rc = cox_system_load(&m->system, path, err);
-    if (!rc)
-        rc = cox_md_engine(&m->engine, m->system, &m->o, m->replicas, (int)m->o.threads, err);
-    if (!rc)
-        rc = md_allocate(m, err);
-    if (!rc)
-        rc = cox_traj_create(&m->traj, m->output, m->system, &traj, err);
+        rc = md_state_remove(m, err);
     if (!rc && m->minimize)
         rc = cox_engine_minimize(m->engine, (int)m->minimize, MINIMIZE_TO, err);
     size_t n = rc ? 0 : (size_t)m->system->n_atoms;
@@ -115,6 +90,27 @@ static int md_init(struct md_run *m, const char *path, struct cox_err *err)
         if (!rc)
             rc = cox_engine_get_state(m->engine, l, m->last + (size_t)l * n, NULL, err);
     }
+    return rc;
+}
+
+static int md_init(struct md_run *m, const char *path, struct cox_err *err)
+{
+    m->replicas = (int)m->o.replicas;
+    int rc = md_plan(m, err);
+    if (!rc)
+        rc = cox_system_load(&m->system, path, err);
+    if (!rc)
+        rc = cox_md_observe_init(&m->observe, m->system, m->replicas, err);
+    if (!rc)
+        rc = cox_md_engine(&m->engine, m->system, &m->o, m->replicas, (int)m->o.threads, err);
+    if (!rc)
+        rc = md_allocate(m, err);
+    /* A trajectory that was begun but has no state yet is that of a run killed in its first
+     * moments: nothing of it can be used. */
+    if (!rc && m->resume)
+        rc = md_state_load(m, err);
+    if (!rc && !m->traj)
+        rc = md_begin(m, err);
     return rc;
 }
 
@@ -174,7 +170,17 @@ static int md_store(struct md_run *m, struct cox_err *err)
     if (!rc)
         rc = cox_traj_append(m->traj, &block, err);
     m->done += !rc;
+    m->left = m->steps_per_frame;
+    if (!rc && (double)m->done * m->frame_ps > m->skip_ps)
+        cox_md_observe_add(&m->observe, m->block, m->system->n_atoms);
     return rc;
+}
+
+/* All frames on the disk, and then the state that goes on from there. */
+static int md_checkpoint(struct md_run *m, struct cox_err *err)
+{
+    int rc = cox_traj_sync(m->traj, err);
+    return rc ? rc : md_state_save(m, err);
 }
 
 static double md_ns(const struct md_run *m, double frames)
@@ -186,12 +192,34 @@ static void md_progress(const struct md_run *m, struct cox_progress *line, doubl
 {
     char eta[32];
     double wall = cox_clock_seconds() - m->began;
-    if (m->quiet || frames <= 0)
+    if (m->quiet || frames <= (double)m->from)
         return;
-    cox_clock_human(wall * ((double)m->frames - frames) / frames, eta, sizeof eta);
+    double made = frames - (double)m->from; /* in this session */
+    cox_clock_human(wall * ((double)m->frames - frames) / made, eta, sizeof eta);
     cox_progress_show(line, "%.2f of %.2f ns (%d x %g ns), %.0f ns/day, %s left", md_ns(m, frames),
                       md_ns(m, (double)m->frames), m->replicas, m->length_ns,
-                      md_ns(m, frames) / wall * 86400, eta);
+                      md_ns(m, made) / wall * 86400, eta);
+}
+
+/* To the next frame in pieces, so that an interrupt is answered soon. */
+static int md_to_frame(struct md_run *m, int *chunk, const atomic_int *interrupted,
+                       struct cox_progress *line, struct cox_err *err)
+{
+    int rc = COX_OK;
+    while (!rc && m->left > 0) {
+        int n = *chunk < m->left ? *chunk : m->left;
+        double t = cox_clock_seconds();
+        if (atomic_load(interrupted))
+            return cox_err_set(err, COX_ECANCELLED, "interrupted");
+        rc = cox_engine_step(m->engine, n, err);
+        t = cox_clock_seconds() - t;
+        m->left -= n;
+        *chunk = t < CHUNK_S / 2 ? 2 * n + 1 : t > 2 * CHUNK_S ? n / 2 + 1 : *chunk;
+        if (!rc)
+            rc = md_revive(m, line, err);
+        md_progress(m, line, (double)m->done + 1 - (double)m->left / m->steps_per_frame);
+    }
+    return rc;
 }
 
 /* Returns COX_ECANCELLED after an interrupt; what was stored stays. */
@@ -202,35 +230,26 @@ static int md_loop(struct md_run *m, const atomic_int *interrupted, struct cox_e
     cox_progress_init(&line);
     m->began = cox_clock_seconds();
     double synced = m->began;
+    m->from = m->done;
     while (!rc && m->done < m->frames) {
-        int left = m->steps_per_frame;
-        while (!rc && left > 0) {
-            int n = chunk < left ? chunk : left;
-            double t = cox_clock_seconds();
-            if (atomic_load(interrupted))
-                rc = cox_err_set(err, COX_ECANCELLED, "interrupted");
-            if (!rc)
-                rc = cox_engine_step(m->engine, n, err);
-            t = cox_clock_seconds() - t;
-            left -= n;
-            chunk = t < CHUNK_S / 2 ? 2 * n + 1 : t > 2 * CHUNK_S ? n / 2 + 1 : chunk;
-            if (!rc)
-                rc = md_revive(m, &line, err);
-            md_progress(m, &line, (double)m->done + 1 - (double)left / m->steps_per_frame);
-        }
+        rc = md_to_frame(m, &chunk, interrupted, &line, err);
         if (!rc)
             rc = md_store(m, err);
-        if (!rc && cox_clock_seconds() - synced > 10) {
-            rc = cox_traj_sync(m->traj, err);
+        if (!rc && cox_clock_seconds() - synced > CHECKPOINT_S) {
+            rc = md_checkpoint(m, err);
             synced = cox_clock_seconds();
         }
     }
     m->wall_s = cox_clock_seconds() - m->began;
     cox_progress_end(&line);
+    struct cox_err close_err = COX_ERR_INIT;
+    int close_rc = !rc || rc == COX_ECANCELLED ? md_checkpoint(m, &close_err) : COX_OK;
     struct cox_traj *traj = m->traj;
     m->traj = NULL;
-    struct cox_err close_err = COX_ERR_INIT;
-    int close_rc = cox_traj_close(traj, &close_err);
+    if (close_rc)
+        cox_traj_destroy(traj);
+    else
+        close_rc = cox_traj_close(traj, &close_err);
     if (close_rc && (!rc || rc == COX_ECANCELLED)) {
         rc = close_rc;
         cox_err_set(err, rc, "%s", close_err.text);
@@ -240,16 +259,21 @@ static int md_loop(struct md_run *m, const atomic_int *interrupted, struct cox_e
 
 static void md_print(const struct md_run *m, bool json, bool interrupted)
 {
-    double ns = md_ns(m, (double)m->done), per_day = ns / m->wall_s * 86400;
+    double ns = md_ns(m, (double)m->done);
+    double per_day = md_ns(m, (double)(m->done - m->from)) / m->wall_s * 86400;
     char wall[32];
     if (!json) {
         cox_clock_human(m->wall_s, wall, sizeof wall);
         printf("%s%d x %g ns = %g ns in %s: %.0f ns/day (%s)\n", interrupted ? "interrupted: " : "",
                m->replicas, ns / m->replicas, ns, wall, per_day, cox_engine_version(m->engine));
         if (m->blown)
-            printf("lanes blew up %d time%s and went on from their last frame\n", m->blown,
-                   m->blown == 1 ? "" : "s");
+            printf("lanes blew up %lld time%s and went on from their last frame\n",
+                   (long long)m->blown, m->blown == 1 ? "" : "s");
         printf("%lld frames in %s\n", (long long)m->done * m->replicas, m->output);
+        if (m->observe.frames)
+            cox_md_observe_print(&m->observe);
+        if (interrupted)
+            printf("the same command with --resume goes on\n");
         return;
     }
     struct cox_json *j = cox_json_object();
@@ -263,6 +287,8 @@ static void md_print(const struct md_run *m, bool json, bool interrupted)
     cox_json_set_number(j, "ns_per_day", per_day);
     cox_json_set_int(j, "blown", m->blown);
     cox_json_set_bool(j, "interrupted", interrupted);
+    if (m->observe.frames)
+        cox_json_set(j, "observables", cox_md_observe_json(&m->observe));
     cox_md_print_json(j);
 }
 
@@ -288,23 +314,33 @@ int cox_cmd_md(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "bench") == 0)
         return cox_cmd_md_bench(argc - 1, argv + 1);
     struct md_run m = {.o = COX_MD_OPTIONS_INIT, .length_ns = 1, .frame_ps = 10, .minimize = 200};
-    struct cox_option options[COX_MD_SHARED + 6] = {
+    struct cox_option options[COX_MD_SHARED + 10] = {
         {"output", 'o', COX_OPT_TEXT, &m.output, "TRAJ.h5", "trajectory to write (H5MD)", 0, 0},
         {"length-ns", 0, COX_OPT_NUMBER, &m.length_ns, "NS", "of each replica", 1e-6, 1e9},
         {"frame-ps", 0, COX_OPT_NUMBER, &m.frame_ps, "PS", "time between frames", 1e-4, 1e6},
         {"minimize", 0, COX_OPT_INT, &m.minimize, "STEPS", "steps downhill before; 0: none", 0,
          1000000},
+        {"observe", 0, COX_OPT_TEXTS, &m.observe.names, "NAME",
+         "mean and standard error over the replicas: rg_A, end_to_end_A, helix_fraction, …", 0, 0},
+        {"reference", 0, COX_OPT_TEXT, &m.observe.reference, "FILE",
+         "fold for rmsd_A and the like: PDB, system file", 0, 0},
+        {"skip-ps", 0, COX_OPT_NUMBER, &m.skip_ps, "PS", "of each replica not observed", 0, 1e9},
+        {"resume", 0, COX_OPT_FLAG, &m.resume, NULL,
+         "go on with an interrupted run, to the same bits; begin where there is none", 0, 0},
         {"quiet", 'q', COX_OPT_FLAG, &m.quiet, NULL, "no progress", 0, 0},
     };
-    int n = cox_md_shared_options(&m.o, options, 5);
+    int n = cox_md_shared_options(&m.o, options, 9);
     const struct cox_usage usage = {
         .synopsis = "cox md SYSTEM.h5 -o TRAJ.h5 [options]\n"
                     "       cox md bench SYSTEM.h5 [options]",
-        .description = "Plain molecular dynamics of many replicas of one system, in implicit "
-                       "solvent.\nFrames of all replicas go to one H5MD file; the observable "
-                       "'lane' tells whose a frame is.\nCtrl-C stops and keeps what there is.\n\n"
-                       "  cox md bba.system.h5 --replicas 16 --length-ns 1 -o bba.traj.h5\n\n"
-                       "'cox md bench' measures the speed instead and writes nothing.",
+        .description =
+            "Plain molecular dynamics of many replicas of one system, in implicit "
+            "solvent.\nFrames of all replicas go to one H5MD file; the observable "
+            "'lane' tells whose a frame is.\nCtrl-C (or SIGTERM) stops and keeps what there is; "
+            "--resume goes on. At most the last 10 s\nof work are lost when it is "
+            "killed.\n\n"
+            "  cox md bba.system.h5 --replicas 16 --length-ns 1 -o bba.traj.h5\n\n"
+            "'cox md bench' measures the speed instead and writes nothing.",
         .options = options,
         .n_options = n,
         .min_operands = 1,
