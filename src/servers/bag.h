@@ -57,11 +57,21 @@ struct cox_bag_outcome {
     bool finished;
 };
 
+/* A bag that would buy more servers than this gets nowhere: it ends unfinished. */
+enum { COX_BAG_MOST_SERVERS = 1000, COX_BAG_MOST_PER_JOB = 200 };
+
 struct cox_bag_runner; /* workspace: tables and heaps, sized once */
 int cox_bag_runner_create(struct cox_bag_runner **out, const struct cox_bag *bag,
                           const struct cox_bag_policy *policy, struct cox_err *err) COX_MUST_CHECK;
 void cox_bag_runner_destroy(struct cox_bag_runner *runner);
-/* One bag; the same (seed, number) the same lifetimes and job lengths for every policy. Allocates
+/* Servers are bought where jobs wait, at most one per job; a job that was interrupted goes first.
+ * The policy knows the mean length of a job, not the length; once that is over it thinks a tenth
+ * left. A server's age counts from when it is up; one that has been given notice gets no job; where
+ * a checkpoint (of a policy that writes any) fits into the notice nothing but the notice is lost. A
+ * server is paid from buying to its end or being given back, which is as soon as it has nothing to
+ * do and is no spare. work_h is work that was not lost: of jobs that ended or up to checkpoints.
+ *
+ * One bag; the same (seed, number) the same lifetimes and job lengths for every policy. Allocates
  * nothing. */
 void cox_bag_run(struct cox_bag_runner *runner, uint64_t seed, uint64_t number,
                  struct cox_bag_outcome *out);
