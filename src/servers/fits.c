@@ -163,6 +163,7 @@ struct cox_json *cox_fits_json(const struct cox_fit_group *groups, int n, const 
         cox_json_set_int(group, "servers", g->traces.n);
         cox_json_set_int(group, "preempted", g->preempted);
         cox_json_set_int(group, "stopped", g->traces.n - g->preempted);
+        cox_json_set_number(group, "longest_h", g->time[g->traces.n - 1]);
         cox_json_set_number(group, "F_3h", cox_fit_group_cdf(g, 3));
         cox_json_set_number(group, "F_3h_naive", cox_fit_group_naive_cdf(g, 3));
         for (int k = 0; k < COX_FIT_METHODS; k++)

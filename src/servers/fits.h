@@ -55,7 +55,8 @@ struct cox_fits_choice {
     enum cox_fit_method method; /* without meaning for empirical ones */
 };
 /* A model out of such a file. *arrays gets what an empirical one borrows (free with cox_free; else
- * NULL). COX_ENOTFOUND says what the file has. */
+ * NULL): Kaplan and Meier's, whose rest, where the longest-lived server was stopped by its user, is
+ * taken to end there (Efron 1967). COX_ENOTFOUND says what the file has. */
 int cox_fits_read(struct cox_lifetime *out, double **arrays, const char *path,
                   const struct cox_fits_choice *choice, struct cox_err *err) COX_MUST_CHECK;
 

@@ -8,11 +8,11 @@
 #include "cox/err.h"
 #include "servers/bag.h"
 
-/* One of: a model with its parameters; `traces`, a CSV of observed lifetimes; `fits`, what `cox
- * sweep fit-lifetimes -o` wrote. */
+/* One of: a model with its parameters; `traces`, a CSV of observed lifetimes, to which the model is
+ * fitted; `fits`, what `cox sweep fit-lifetimes -o` wrote. */
 struct cox_settings_lifetime {
     int model; /* enum cox_lifetime_kind; -1: empirical of traces, bathtub of fits, else forever */
-    struct cox_config_doubles parameters; /* as in struct cox_lifetime, hours */
+    struct cox_config_doubles parameters; /* in the order of struct cox_lifetime */
     const char *traces;                   /* NULL: none */
     const char *column, *value;           /* only the rows whose column has this value */
     const char *fits;                     /* NULL: none */
@@ -51,8 +51,10 @@ extern const struct cox_config_schema cox_sweep_servers_schema;
 /* The types with their lifetimes, files read. Owns what the models borrow. */
 struct cox_sweep_servers {
     int n;
-    struct cox_server_type *type; /* [n] */
-    double **arrays;              /* [2 n] of empirical models */
+    struct cox_server_type *type;  /* [n]; prices that are not given are 0 */
+    struct cox_lifetime *observed; /* [n] what the traces or the fits' file say, Kaplan and Meier's
+                                      estimate: empirical, or forever where there are none */
+    double **arrays;               /* [n] of empirical models */
 };
 
 /* COX_EINVAL with file:line:column for combinations that make no sense (a lifetime that is given
