@@ -257,25 +257,8 @@ static int md_loop(struct md_run *m, const atomic_int *interrupted, struct cox_e
     return rc;
 }
 
-static void md_print(const struct md_run *m, bool json, bool interrupted)
+static struct cox_json *md_json(const struct md_run *m, double ns, double per_day, bool interrupted)
 {
-    double ns = md_ns(m, (double)m->done);
-    double per_day = md_ns(m, (double)(m->done - m->from)) / m->wall_s * 86400;
-    char wall[32];
-    if (!json) {
-        cox_clock_human(m->wall_s, wall, sizeof wall);
-        printf("%s%d x %g ns = %g ns in %s: %.0f ns/day (%s)\n", interrupted ? "interrupted: " : "",
-               m->replicas, ns / m->replicas, ns, wall, per_day, cox_engine_version(m->engine));
-        if (m->blown)
-            printf("lanes blew up %lld time%s and went on from their last frame\n",
-                   (long long)m->blown, m->blown == 1 ? "" : "s");
-        printf("%lld frames in %s\n", (long long)m->done * m->replicas, m->output);
-        if (m->observe.frames)
-            cox_md_observe_print(&m->observe);
-        if (interrupted)
-            printf("the same command with --resume goes on\n");
-        return;
-    }
     struct cox_json *j = cox_json_object();
     cox_json_set_text(j, "output", m->output);
     cox_json_set_text(j, "engine", cox_engine_version(m->engine));
@@ -289,7 +272,33 @@ static void md_print(const struct md_run *m, bool json, bool interrupted)
     cox_json_set_bool(j, "interrupted", interrupted);
     if (m->observe.frames)
         cox_json_set(j, "observables", cox_md_observe_json(&m->observe));
-    cox_md_print_json(j);
+    return j;
+}
+
+static int md_print(const struct md_run *m, bool interrupted, struct cox_err *err)
+{
+    double ns = md_ns(m, (double)m->done);
+    double per_day = md_ns(m, (double)(m->done - m->from)) / m->wall_s * 86400;
+    char wall[32];
+    struct cox_json *j = md_json(m, ns, per_day, interrupted);
+    int rc = m->summary && !interrupted ? cox_json_write(j, m->summary, err) : COX_OK;
+    if (m->o.json) {
+        cox_md_print_json(j);
+        return rc;
+    }
+    cox_json_destroy(j);
+    cox_clock_human(m->wall_s, wall, sizeof wall);
+    printf("%s%d x %g ns = %g ns in %s: %.0f ns/day (%s)\n", interrupted ? "interrupted: " : "",
+           m->replicas, ns / m->replicas, ns, wall, per_day, cox_engine_version(m->engine));
+    if (m->blown)
+        printf("lanes blew up %lld time%s and went on from their last frame\n", (long long)m->blown,
+               m->blown == 1 ? "" : "s");
+    printf("%lld frames in %s\n", (long long)m->done * m->replicas, m->output);
+    if (m->observe.frames)
+        cox_md_observe_print(&m->observe);
+    if (interrupted)
+        printf("the same command with --resume goes on\n");
+    return rc;
 }
 
 static int md_run(struct md_run *m, const char *path)
@@ -301,9 +310,11 @@ static int md_run(struct md_run *m, const char *path)
     bool started = !rc;
     if (!rc)
         rc = md_loop(m, interrupted, &err);
+    int printed = COX_OK;
     if (started && (!rc || rc == COX_ECANCELLED))
-        md_print(m, m->o.json, rc == COX_ECANCELLED);
-    else
+        printed = md_print(m, rc == COX_ECANCELLED, &err);
+    rc = rc ? rc : printed;
+    if (rc && rc != COX_ECANCELLED)
         fprintf(stderr, "cox: %s\n", err.text);
     md_deinit(m);
     return !rc ? COX_EXIT_OK : rc == COX_ECANCELLED ? COX_EXIT_INTERRUPTED : COX_EXIT_FAILED;
@@ -314,7 +325,7 @@ int cox_cmd_md(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "bench") == 0)
         return cox_cmd_md_bench(argc - 1, argv + 1);
     struct md_run m = {.o = COX_MD_OPTIONS_INIT, .length_ns = 1, .frame_ps = 10, .minimize = 200};
-    struct cox_option options[COX_MD_SHARED + 10] = {
+    struct cox_option options[COX_MD_SHARED + 11] = {
         {"output", 'o', COX_OPT_TEXT, &m.output, "TRAJ.h5", "trajectory to write (H5MD)", 0, 0},
         {"length-ns", 0, COX_OPT_NUMBER, &m.length_ns, "NS", "of each replica", 1e-6, 1e9},
         {"frame-ps", 0, COX_OPT_NUMBER, &m.frame_ps, "PS", "time between frames", 1e-4, 1e6},
@@ -327,9 +338,11 @@ int cox_cmd_md(int argc, char **argv)
         {"skip-ps", 0, COX_OPT_NUMBER, &m.skip_ps, "PS", "of each replica not observed", 0, 1e9},
         {"resume", 0, COX_OPT_FLAG, &m.resume, NULL,
          "go on with an interrupted run, to the same bits; begin where there is none", 0, 0},
+        {"summary", 0, COX_OPT_TEXT, &m.summary, "FILE.json", "write there what --json prints", 0,
+         0},
         {"quiet", 'q', COX_OPT_FLAG, &m.quiet, NULL, "no progress", 0, 0},
     };
-    int n = cox_md_shared_options(&m.o, options, 9);
+    int n = cox_md_shared_options(&m.o, options, 10);
     const struct cox_usage usage = {
         .synopsis = "cox md SYSTEM.h5 -o TRAJ.h5 [options]\n"
                     "       cox md bench SYSTEM.h5 [options]",

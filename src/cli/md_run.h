@@ -13,7 +13,7 @@
 struct md_run {
     struct cox_md_options o;
     struct cox_md_observe observe;
-    const char *output;
+    const char *output, *summary;
     double length_ns, frame_ps, skip_ps;
     long long minimize;
     bool quiet, resume;

@@ -109,6 +109,12 @@ class Resume(unittest.TestCase):
         self.assertAlmostEqual(of["mean"], radius.mean(), delta=1e-5)
         self.assertAlmostEqual(of["error"], radius.std(ddof=1) / 4, delta=1e-5)
 
+    def test_summary(self):
+        path = os.path.join(self.folder.name, "summary.json")
+        done = run(self.whole, "--resume", "--summary", path)
+        with open(path) as file:
+            self.assertEqual(json.load(file), json.loads(done.stdout))
+
     def test_other_options(self):
         done = run(self.whole, "--resume", "--temperature-K", "310")
         self.assertEqual(done.returncode, 1)
