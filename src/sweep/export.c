@@ -192,7 +192,7 @@ static struct cox_json *json_point(const struct cox_sweep_view *v, int i)
     return point;
 }
 
-static int export_json(const struct cox_sweep_view *v, const char *path, struct cox_err *err)
+static struct cox_json *json_of(const struct cox_sweep_view *v)
 {
     struct cox_json *json = cox_json_object(), *points = cox_json_array();
     cox_json_set_text(json, "title", v->settings.title);
@@ -200,9 +200,23 @@ static int export_json(const struct cox_sweep_view *v, const char *path, struct 
     for (int i = 0; i < v->points.n; i++)
         cox_json_push(points, json_point(v, i));
     cox_json_set(json, "points", points);
+    return json;
+}
+
+static int export_json(const struct cox_sweep_view *v, const char *path, struct cox_err *err)
+{
+    struct cox_json *json = json_of(v);
     int rc = cox_json_write(json, path, err);
     cox_json_destroy(json);
     return rc;
+}
+
+char *cox_sweep_json_text(const struct cox_sweep_view *view)
+{
+    struct cox_json *json = json_of(view);
+    char *text = cox_json_text(json, true);
+    cox_json_destroy(json);
+    return text;
 }
 
 /* One column of the rows: which of their lists. */

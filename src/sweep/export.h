@@ -11,6 +11,8 @@
  * .json, .h5; COX_EINVAL for another one. The file is replaced whole. */
 int cox_sweep_export(const struct cox_sweep_view *view, const char *path,
                      struct cox_err *err) COX_MUST_CHECK;
+/* What a .json would hold; free with cox_free. NULL when out of memory. */
+char *cox_sweep_json_text(const struct cox_sweep_view *view);
 /* "todo", "running", "simulated", "predicted", "failed". */
 const char *cox_point_state_name(enum cox_point_state state);
 
