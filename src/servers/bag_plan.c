@@ -8,6 +8,7 @@
 #define BRACKETS 1024
 #define AGES 1024
 #define CLASSES 16
+#define LATE 2.0 /* relative standard deviations by which a job may outlast its mean length */
 #define MOST_HOURS 240.0 /* reuse is not decided anew beyond this age */
 #define SAME 1e-6        /* expected times nearer than this are the same: the table's rounding */
 
@@ -21,7 +22,7 @@ static struct cox_schedule_options schedule_options(const struct bag_plan *plan)
     o.work_h = plan->bag.job_h;
     o.checkpoint_h = plan->bag.checkpoint_h;
     o.restart_h = plan->startup_h;
-    o.step_h = fmax(plan->bag.job_h / 300, 1.0 / 240);
+    o.step_h = fmax(plan->bag.job_h / 300, 1.0 / 200);
     return o;
 }
 
@@ -78,13 +79,20 @@ bool bag_plan_reuse(const struct bag_plan *plan, double remaining_h, double age_
     return plan->good[(size_t)c * (size_t)plan->ages + (size_t)a];
 }
 
+/* The last stretch goes on until the job may well be over, for nobody writes a checkpoint when the
+ * end is due. */
 double bag_plan_stretch(const struct bag_plan *plan, double remaining_h, double age_h)
 {
+    double stretch = INFINITY;
     if (plan->policy.on_demand || plan->policy.checkpoints == COX_BAG_NO_CHECKPOINTS)
-        return INFINITY;
+        return stretch;
     if (plan->policy.checkpoints == COX_BAG_PERIODIC)
-        return plan->policy.period_h;
-    return plan->table ? cox_schedule_table_next(plan->table, remaining_h, age_h) : INFINITY;
+        stretch = plan->policy.period_h;
+    else if (plan->table)
+        stretch = cox_schedule_table_next(plan->table, remaining_h, age_h);
+    if (stretch < remaining_h * (1 - 1e-9))
+        return stretch;
+    return remaining_h + LATE * plan->bag.job_spread * plan->bag.job_h;
 }
 
 /* ---- lifetimes ---- */

@@ -24,7 +24,7 @@ void bag_plan_deinit(struct bag_plan *plan);
 
 /* Whether a job with so much work left is begun on a server of this age that has run others. */
 bool bag_plan_reuse(const struct bag_plan *plan, double remaining_h, double age_h);
-/* How much work before the next checkpoint; infinity: no more. */
+/* How much work before the next checkpoint, where the job is not over by then; infinity: none. */
 double bag_plan_stretch(const struct bag_plan *plan, double remaining_h, double age_h);
 /* How long a server lives, from u uniform in [0, 1). */
 double bag_plan_lifetime(const struct bag_plan *plan, double u);

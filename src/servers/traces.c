@@ -231,6 +231,24 @@ void cox_traces_kaplan_meier(const struct cox_traces *traces, double *cdf)
     }
 }
 
+int cox_traces_empirical(struct cox_lifetime *out, double **array, const struct cox_traces *traces,
+                         struct cox_err *err)
+{
+    const size_t n = (size_t)traces->n;
+    double *a = cox_alloc(2 * n, sizeof *a);
+    *array = a;
+    if (!a)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for %zu lifetimes", n);
+    cox_traces_kaplan_meier(traces, a + n);
+    for (size_t i = 0; i < n; i++)
+        a[i] = traces->item[i].hours;
+    for (size_t i = n; i-- > 0 && a[i] == a[n - 1];)
+        a[n + i] = 1;
+    *out = (struct cox_lifetime){
+        .kind = COX_LIFETIME_EMPIRICAL, .n = traces->n, .time = a, .cdf = a + n};
+    return COX_OK;
+}
+
 int cox_traces_naive(const struct cox_traces *traces, double *time, double *cdf)
 {
     int n = 0;

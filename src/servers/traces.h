@@ -39,6 +39,11 @@ void cox_traces_deinit(struct cox_traces *traces);
 
 /* Kaplan and Meier's estimate at every observed time: cdf[i] is F just after item[i].hours. */
 void cox_traces_kaplan_meier(const struct cox_traces *traces, double *cdf);
+/* The same as a lifetime, its steps in *array (free with cox_free). What is left after the last
+ * observation, where that is of a server that its user stopped, is taken to end there (Efron 1967):
+ * the servers that data are of have a limit, and a bag must end. */
+int cox_traces_empirical(struct cox_lifetime *out, double **array, const struct cox_traces *traces,
+                         struct cox_err *err) COX_MUST_CHECK;
 /* The published way, for comparison: the distribution of the preempted alone, (i − 1)/(n − 1) at
  * the i-th. Returns how many there are; time and cdf have room for traces->n. */
 int cox_traces_naive(const struct cox_traces *traces, double *time, double *cdf);

@@ -91,6 +91,13 @@ static const struct cox_config_row servers_rows[] = {
      .help = "of servers to choose from; none: this machine, free"},
     {"policy", COX_CONFIG_SECTION, F(policy), .section = &policy_schema,
      .help = "when to reuse a server and to write checkpoints"},
+    {"play", COX_CONFIG_BOOL, F(play), .initial = "false",
+     .help = "run: play such servers on this machine, with lifetimes drawn from their model: jobs "
+             "get SIGTERM, after the notice SIGKILL, and are resumed elsewhere"},
+    {"seconds_per_hour", COX_CONFIG_DOUBLE, F(seconds_per_hour), .unit = "s", .initial = "3600",
+     .minimum = 0.01, .maximum = 3600,
+     .help =
+         "of a played server's life, start-up and notice: less than 3600 makes time pass faster"},
 };
 #undef F
 const struct cox_config_schema cox_sweep_servers_schema =
@@ -180,27 +187,6 @@ int cox_sweep_servers_check(const struct cox_settings_servers *settings,
 
 /* ---- lifetimes ---- */
 
-/* Kaplan and Meier's estimate as a lifetime. What is left after the last observation, where that is
- * of a server that its user stopped, is taken to end there (Efron 1967): the servers that data are
- * of have a limit, and a bag must end. */
-static int observed_life(struct cox_lifetime *out, double **array, const struct cox_traces *traces,
-                         struct cox_err *err)
-{
-    const size_t n = (size_t)traces->n;
-    double *a = cox_alloc(2 * n, sizeof *a);
-    if (!a)
-        return cox_err_set(err, COX_ENOMEM, "out of memory for %zu lifetimes", n);
-    cox_traces_kaplan_meier(traces, a + n);
-    for (size_t i = 0; i < n; i++)
-        a[i] = traces->item[i].hours;
-    for (size_t i = n; i-- > 0 && a[i] == a[n - 1];)
-        a[n + i] = 1;
-    *out = (struct cox_lifetime){
-        .kind = COX_LIFETIME_EMPIRICAL, .n = traces->n, .time = a, .cdf = a + n};
-    *array = a;
-    return COX_OK;
-}
-
 /* The model fitted to traces. */
 static int fit(struct cox_lifetime *out, const struct cox_settings_lifetime *l,
                struct cox_traces *traces, struct cox_err *err)
@@ -229,7 +215,7 @@ static int from_traces(struct cox_lifetime *life, struct cox_lifetime *observed,
     int rc = cox_traces_read(&traces, l->traces, l->column, l->value, err);
     if (rc)
         return rc;
-    rc = observed_life(observed, array, &traces, err);
+    rc = cox_traces_empirical(observed, array, &traces, err);
     if (!rc && kind_of(l) == COX_LIFETIME_EMPIRICAL)
         *life = *observed;
     else if (!rc)
