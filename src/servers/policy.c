@@ -50,6 +50,8 @@ double cox_job_expected_time(const struct cox_lifetime *life, double T, double s
 bool cox_job_reuse(const struct cox_lifetime *life, double T, double s, double startup_h,
                    enum cox_time_model model)
 {
+    if (!(cox_lifetime_cdf(life, s) < 1)) /* the model says that there is none */
+        return false;
     double old = expected_time(life, T, s, startup_h, model);
     double fresh = startup_h + expected_time(life, T, 0, startup_h, model);
     return isfinite(old) && old <= fresh * (1 + SAME);

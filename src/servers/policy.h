@@ -22,7 +22,9 @@ double cox_job_expected_time(const struct cox_lifetime *life, double T, double s
                              enum cox_time_model model);
 /* Whether a job of T hours is better begun on the server of age s than on a fresh one that takes
  * `startup_h` to come up (so does, but for the paper's model, every one after a loss). Where both
- * are the same, the old one; false where neither ends. */
+ * are the same, the old one; false where neither ends, and for an age that none reaches. Take
+ * COX_TIME_RESTART: to the others a server about to go looks good, for it loses little and they
+ * see no further loss. */
 bool cox_job_reuse(const struct cox_lifetime *life, double T, double s, double startup_h,
                    enum cox_time_model model);
 

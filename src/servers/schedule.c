@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The expected time V(w, a) to the end with w steps of work left on a server of age a, a fresh
- * server's V(w, 0) being where a failure leads. A stretch of i steps takes x = i + δ (the last one
- * writes no checkpoint: x = w) and ends at age y = a + x. With Q = 1 − F and G = ∫ F,
- *   V(w, a) Q(a) = min over i of [x − G(y) + G(a)]      time until the end or the failure
- *                              + Q(y) V(w − i, y)       it lasts
- *                              + (F(y) − F(a)) (R + V(w, 0)),
- * and at a = 0, where V(w, 0) stands on both sides (the best stretch is the best again),
- *   V(w, 0) = min over i of [x − G(y) + Q(y) V(w − i, y) + F(y) R] / Q(y).
+/* The expected time V(w, a) to the end with w steps of work left on a server of age a. A failure
+ * leads to K(w) = R + V(w, 0): coming up, and a fresh server. A stretch of i steps takes x = i + δ
+ * (the last one writes no checkpoint: x = w) and ends at age y = a + x. With Q = 1 − F and H = ∫ Q,
+ *   V(w, a) = K(w) + min over i of [H(y) − H(a) + Q(y) (V(w − i, y) − K(w))] / Q(a):
+ * the time until the end of the stretch or the server's, then what follows either. At a = 0, where
+ * V(w, 0) stands on both sides (the stretch that is best is so again after a failure),
+ *   V(w, 0) = min over i of [H(y) + F(y) R] / Q(y) + V(w − i, y).
  * All is exact but for two roundings: stretches are whole steps, and where δ is no whole number of
- * steps V is interpolated between ages (F and G are not). w falls and y grows along the loop over i
+ * steps V is interpolated between ages (Q and H are not). w falls and y grows along the loop over i
  * while z = w + a does not change, so values are stored by (z, work done): the loop is contiguous.
  */
 #include "servers/schedule.h"
@@ -42,10 +41,11 @@ struct cox_schedule_table {
 /* Values of one server from the age first_h on. */
 struct programme {
     const struct grid *grid;
+    bool is_fresh;   /* of a server of any age from 0; else of one that has the first age now */
     int ages;        /* wanted when all work is left: first, first + 1 step, … */
     int last;        /* the last age at which any server is left */
-    double *f, *g;   /* F and ∫ F, in steps from the first age */
-    double *fc, *gc; /* the same a fraction of a step later */
+    double *q, *h;   /* Q and H in steps from the first age */
+    double *qc, *hc; /* the same a fraction of a step later */
     double *value;   /* [rows][work] by (w + a, work done) */
     double *after;   /* a fraction of a step later; the same array where that is 0 */
     double *fresh;   /* [work + 1] V(w, 0); borrowed unless this is the fresh server's programme */
@@ -90,160 +90,175 @@ static int grid_init(struct grid *grid, const struct cox_lifetime *life,
     return COX_OK;
 }
 
-static void programme_deinit(struct programme *q)
+static void programme_deinit(struct programme *p)
 {
-    cox_free(q->f);
-    cox_free(q->g);
-    if (q->fc != q->f) {
-        cox_free(q->fc);
-        cox_free(q->gc);
+    cox_free(p->q);
+    cox_free(p->h);
+    if (p->qc != p->q) {
+        cox_free(p->qc);
+        cox_free(p->hc);
     }
-    if (q->after != q->value)
-        cox_free(q->after);
-    cox_free(q->value);
+    if (p->after != p->value)
+        cox_free(p->after);
+    cox_free(p->value);
 }
 
 /* The last age wanted with w steps left: each step done can have cost a checkpoint. */
-static int last_age(const struct programme *q, int w)
+static int last_age(const struct programme *p, int w)
 {
-    const struct grid *grid = q->grid;
+    const struct grid *grid = p->grid;
     int reach = 1 + grid->checkpoint + (grid->fraction > 0);
-    int last = q->ages - 1 + (grid->work - w) * reach;
-    return last < q->last + 1 ? last : q->last + 1; /* one more, to interpolate */
+    int last = p->ages - 1 + (grid->work - w) * reach;
+    return last < p->last + 1 ? last : p->last + 1; /* one more, to interpolate */
 }
 
-static void tabulate(struct programme *q, const struct cox_lifetime *life, double first_h, int n)
+/* … and the first: on the server that the job began on, a checkpoint has been written. */
+static int first_age(const struct programme *p, int w)
 {
-    const double step = q->grid->step_h;
-    const double fraction = q->grid->fraction;
-    double g = 0;
+    int done = p->grid->work - w;
+    return !p->is_fresh && done > 0 ? done + p->grid->checkpoint : 0;
+}
+
+/* ∫_t^{t+d} (1 − F), in steps. */
+static double lived(const struct programme *p, const struct cox_lifetime *life, double t, double d)
+{
+    return (d - cox_lifetime_cdf_integral(life, t, t + d)) / p->grid->step_h;
+}
+
+static void tabulate(struct programme *p, const struct cox_lifetime *life, double first_h, int n)
+{
+    const double step = p->grid->step_h;
+    const double fraction = p->grid->fraction;
+    double h = 0;
     for (int k = 0; k < n; k++) {
         double t = first_h + k * step;
-        q->f[k] = cox_lifetime_cdf(life, t);
-        q->g[k] = g;
+        p->q[k] = 1 - cox_lifetime_cdf(life, t);
+        p->h[k] = h;
         if (fraction > 0) {
-            q->fc[k] = cox_lifetime_cdf(life, t + fraction * step);
-            q->gc[k] = g + cox_lifetime_cdf_integral(life, t, t + fraction * step) / step;
+            p->qc[k] = 1 - cox_lifetime_cdf(life, t + fraction * step);
+            p->hc[k] = h + lived(p, life, t, fraction * step);
         }
-        g += cox_lifetime_cdf_integral(life, t, t + step) / step;
+        h += lived(p, life, t, step);
     }
-    q->last = n - 1;
-    while (q->last > 0 && !(1 - q->f[q->last] > GONE))
-        q->last--;
+    p->last = n - 1;
+    while (p->last > 0 && !(p->q[p->last] > GONE))
+        p->last--;
 }
 
 /* Room for the ages first_h, first_h + step, …: `ages` of them when all work is left. */
-static int programme_init(struct programme *q, const struct grid *grid,
+static int programme_init(struct programme *p, const struct grid *grid,
                           const struct cox_lifetime *life, double first_h, int ages, double *fresh,
                           struct cox_err *err)
 {
-    *q = (struct programme){.grid = grid, .ages = ages, .last = INT32_MAX - 1, .fresh = fresh};
-    int n = last_age(q, 0) + grid->work + grid->checkpoint + 1;
-    q->f = cox_alloc((size_t)n, sizeof *q->f);
-    q->g = cox_alloc((size_t)n, sizeof *q->g);
-    q->fc = q->f;
-    q->gc = q->g;
+    *p = (struct programme){.grid = grid,
+                            .is_fresh = !(first_h > 0),
+                            .ages = ages,
+                            .last = INT32_MAX - 1,
+                            .fresh = fresh};
+    int n = last_age(p, 0) + grid->work + grid->checkpoint + 1;
+    p->q = cox_alloc((size_t)n, sizeof *p->q);
+    p->h = cox_alloc((size_t)n, sizeof *p->h);
+    p->qc = p->q;
+    p->hc = p->h;
     if (grid->fraction > 0) {
-        q->fc = cox_alloc((size_t)n, sizeof *q->fc);
-        q->gc = cox_alloc((size_t)n, sizeof *q->gc);
+        p->qc = cox_alloc((size_t)n, sizeof *p->qc);
+        p->hc = cox_alloc((size_t)n, sizeof *p->hc);
     }
-    if (q->f && q->g && q->fc && q->gc) {
-        tabulate(q, life, first_h, n);
-        size_t rows = (size_t)(grid->work + last_age(q, 0) + grid->checkpoint + 1);
-        q->value = cox_alloc(rows * (size_t)grid->work, sizeof *q->value);
-        q->after = q->value;
+    if (p->q && p->h && p->qc && p->hc) {
+        tabulate(p, life, first_h, n);
+        size_t rows = (size_t)(grid->work + last_age(p, 0) + grid->checkpoint + 1);
+        p->value = cox_alloc(rows * (size_t)grid->work, sizeof *p->value);
+        p->after = p->value;
         if (grid->fraction > 0)
-            q->after = cox_alloc(rows * (size_t)grid->work, sizeof *q->after);
-        if (q->value && q->after)
+            p->after = cox_alloc(rows * (size_t)grid->work, sizeof *p->after);
+        if (p->value && p->after)
             return COX_OK;
     }
-    programme_deinit(q);
+    programme_deinit(p);
     return cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule of %d steps",
                        grid->work);
 }
 
 /* Where V(w, a) is; the next ones in memory are V(w − 1, a + 1), V(w − 2, a + 2) … */
-static size_t place(const struct programme *q, int w, int a)
+static size_t place(const struct programme *p, int w, int a)
 {
-    return (size_t)(w + a) * (size_t)q->grid->work + (size_t)(q->grid->work - w);
+    return (size_t)(w + a) * (size_t)p->grid->work + (size_t)(p->grid->work - w);
 }
 
 /* V(w, 0), of the fresh server's programme; infinity where none outlives a stretch. */
-static double solve_fresh(const struct programme *q, int w)
+static double solve_fresh(const struct programme *p, int w)
 {
-    const struct grid *grid = q->grid;
-    const double *fc = q->fc + grid->checkpoint;
-    const double *gc = q->gc + grid->checkpoint;
-    const double *rest = q->after + place(q, w, grid->checkpoint);
-    const double x = delta(grid);
+    const struct grid *grid = p->grid;
+    const double restart = grid->restart;
+    const double *qc = p->qc + grid->checkpoint;
+    const double *hc = p->hc + grid->checkpoint;
+    const double *rest = p->after + place(p, w, grid->checkpoint);
     double best = INFINITY;
-    if (1 - q->f[w] > GONE)
-        best = (w - q->g[w] + q->f[w] * grid->restart) / (1 - q->f[w]);
-    for (int i = 1; i < w && 1 - fc[i] > GONE; i++) {
-        double time = i + x - gc[i] + (1 - fc[i]) * rest[i] + fc[i] * grid->restart;
-        best = fmin(best, time / (1 - fc[i]));
-    }
+    if (p->q[w] > GONE)
+        best = (p->h[w] + (1 - p->q[w]) * restart) / p->q[w];
+    for (int i = 1; i < w && qc[i] > GONE; i++)
+        best = fmin(best, (hc[i] + (1 - qc[i]) * restart) / qc[i] + rest[i]);
     return best;
 }
 
 /* V(w, a), and the stretch to take. */
-static double solve_state(const struct programme *q, int w, int a, int *stretch)
+static double solve_state(const struct programme *p, int w, int a, int *stretch)
 {
-    const struct grid *grid = q->grid;
-    const double failed = grid->restart + q->fresh[w];
-    const double *fc = q->fc + a + grid->checkpoint;
-    const double *gc = q->gc + a + grid->checkpoint;
-    const double *rest = q->after + place(q, w, a + grid->checkpoint);
-    const double x = delta(grid);
-    double best = w - q->g[a + w] + q->f[a + w] * failed;
+    const int checkpoint = p->grid->checkpoint;
+    const double failed = p->grid->restart + p->fresh[w];
+    const double *qc = p->qc + a + checkpoint;
+    const double *hc = p->hc + a + checkpoint;
+    const double *rest = p->after + place(p, w, a + checkpoint);
+    double best = p->h[a + w] - p->q[a + w] * failed;
+    int choice = w;
     *stretch = w;
-    if (!(1 - q->f[a] > GONE))
+    if (!(p->q[a] > GONE))
         return failed;
     for (int i = 1; i < w; i++) {
-        double time = i + x - gc[i] + (1 - fc[i]) * rest[i] + fc[i] * failed;
+        double time = hc[i] + qc[i] * (rest[i] - failed);
         if (time < best) {
             best = time;
-            *stretch = i;
+            choice = i;
         }
     }
-    return (best + q->g[a] - q->f[a] * failed) / (1 - q->f[a]);
+    *stretch = choice;
+    return failed + (best - p->h[a]) / p->q[a];
 }
 
 /* All states, by the work left. `table` (nullable) gets the stretch and the value of each. */
-static int solve(struct programme *q, bool is_fresh, const struct cox_schedule_table *table,
-                 struct cox_err *err)
+static int solve(struct programme *p, const struct cox_schedule_table *table, struct cox_err *err)
 {
-    const struct grid *grid = q->grid;
+    const struct grid *grid = p->grid;
     for (int w = 1; w <= grid->work; w++) {
         int stretch;
-        int last = last_age(q, w);
-        if (is_fresh)
-            q->fresh[w] = solve_fresh(q, w);
-        if (!isfinite(q->fresh[w]))
+        int last = last_age(p, w);
+        if (p->is_fresh)
+            p->fresh[w] = solve_fresh(p, w);
+        if (!isfinite(p->fresh[w]))
             return cox_err_set(err, COX_EINVAL,
                                "checkpoint schedule: no server lives for a stretch of %g h and a "
                                "checkpoint",
                                grid->step_h);
-        for (int a = 0; a <= last; a++) {
-            double value = solve_state(q, w, a, &stretch);
-            q->value[place(q, w, a)] = value;
-            if (table && a < q->ages) {
-                size_t at = (size_t)(w - 1) * (size_t)q->ages + (size_t)a;
+        for (int a = first_age(p, w); a <= last; a++) {
+            double value = solve_state(p, w, a, &stretch);
+            p->value[place(p, w, a)] = value;
+            if (table && a < p->ages) {
+                size_t at = (size_t)(w - 1) * (size_t)p->ages + (size_t)a;
                 table->choice[at] = (uint16_t)stretch;
                 table->expected[at] = (float)value;
             }
         }
-        for (int a = 0; q->after != q->value && a < last; a++)
-            q->after[place(q, w, a)] = (1 - grid->fraction) * q->value[place(q, w, a)] +
-                                       grid->fraction * q->value[place(q, w, a + 1)];
+        for (int a = first_age(p, w); p->after != p->value && a < last; a++)
+            p->after[place(p, w, a)] = (1 - grid->fraction) * p->value[place(p, w, a)] +
+                                       grid->fraction * p->value[place(p, w, a + 1)];
     }
     return COX_OK;
 }
 
 /* The stretches of a server that is not lost. */
-static int follow(struct cox_schedule *out, const struct programme *q, struct cox_err *err)
+static int follow(struct cox_schedule *out, const struct programme *p, struct cox_err *err)
 {
-    const struct grid *grid = q->grid;
+    const struct grid *grid = p->grid;
     double age = 0;
     out->stretch_h = cox_alloc((size_t)grid->work, sizeof *out->stretch_h);
     if (!out->stretch_h)
@@ -251,12 +266,12 @@ static int follow(struct cox_schedule *out, const struct programme *q, struct co
     for (int w = grid->work; w > 0;) {
         int stretch;
         int a = (int)lround(age);
-        solve_state(q, w, a < q->last ? a : q->last, &stretch);
+        solve_state(p, w, a < p->last ? a : p->last, &stretch);
         out->stretch_h[out->n++] = stretch * grid->step_h;
         age += stretch + delta(grid);
         w -= stretch;
     }
-    out->expected_h = q->value[place(q, grid->work, 0)] * grid->step_h;
+    out->expected_h = p->value[place(p, grid->work, 0)] * grid->step_h;
     return COX_OK;
 }
 
@@ -268,7 +283,7 @@ static int prepare(struct programme *out, const struct grid *grid, const struct 
     int status = programme_init(out, grid, life, 0, 1, fresh, err);
     if (status)
         return status;
-    status = solve(out, true, NULL, err);
+    status = solve(out, NULL, err);
     if (!status && !(first_h > 0))
         return COX_OK;
     programme_deinit(out);
@@ -277,7 +292,7 @@ static int prepare(struct programme *out, const struct grid *grid, const struct 
     status = programme_init(out, grid, life, first_h, 1, fresh, err);
     if (status)
         return status;
-    status = solve(out, false, NULL, err);
+    status = solve(out, NULL, err);
     if (status)
         programme_deinit(out);
     return status;
@@ -287,7 +302,7 @@ int cox_schedule_optimal(struct cox_schedule *out, const struct cox_lifetime *li
                          const struct cox_schedule_options *options, struct cox_err *err)
 {
     struct grid grid;
-    struct programme q;
+    struct programme p;
     *out = (struct cox_schedule){0};
     int status = grid_init(&grid, life, options, err);
     if (status)
@@ -297,10 +312,10 @@ int cox_schedule_optimal(struct cox_schedule *out, const struct cox_lifetime *li
     double *fresh = cox_alloc((size_t)grid.work + 1, sizeof *fresh);
     if (!fresh)
         return cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule");
-    status = prepare(&q, &grid, life, options->age_h, fresh, err);
+    status = prepare(&p, &grid, life, options->age_h, fresh, err);
     if (!status) {
-        status = follow(out, &q, err);
-        programme_deinit(&q);
+        status = follow(out, &p, err);
+        programme_deinit(&p);
     }
     cox_free(fresh);
     return status;
@@ -335,7 +350,7 @@ int cox_schedule_table_create(struct cox_schedule_table **out, const struct cox_
                               const struct cox_schedule_options *options, struct cox_err *err)
 {
     struct grid grid;
-    struct programme q;
+    struct programme p;
     *out = NULL;
     int status = grid_init(&grid, life, options, err);
     if (status)
@@ -355,11 +370,11 @@ int cox_schedule_table_create(struct cox_schedule_table **out, const struct cox_
     made.choice = cox_alloc((size_t)grid.work * (size_t)ages, sizeof *made.choice);
     made.expected = cox_alloc((size_t)grid.work * (size_t)ages, sizeof *made.expected);
     status = table && fresh && made.choice && made.expected
-                 ? programme_init(&q, &grid, life, 0, (int)ages, fresh, err)
+                 ? programme_init(&p, &grid, life, 0, (int)ages, fresh, err)
                  : cox_err_set(err, COX_ENOMEM, "out of memory for a checkpoint schedule");
     if (!status) {
-        status = solve(&q, true, &made, err);
-        programme_deinit(&q);
+        status = solve(&p, &made, err);
+        programme_deinit(&p);
     }
     cox_free(fresh);
     if (status) {
@@ -368,7 +383,7 @@ int cox_schedule_table_create(struct cox_schedule_table **out, const struct cox_
         cox_free(made.expected);
         return status;
     }
-    made.last = (int)ages - 1 < q.last ? (int)ages - 1 : q.last;
+    made.last = (int)ages - 1 < p.last ? (int)ages - 1 : p.last;
     *table = made;
     *out = table;
     return COX_OK;
