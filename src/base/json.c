@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/json.h"
 
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,4 +199,125 @@ struct cox_json *cox_json_item(const struct cox_json *object, const char *key, i
 {
     json_t *list = object ? json_object_get(object->value, key) : NULL;
     return wrap(i < 0 ? NULL : json_incref(json_array_get(list, (size_t)i)));
+}
+
+/* ---- numbers at a path ---- */
+
+static const char *kind_of(const json_t *value)
+{
+    static const char *const words[] = {
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",  [JSON_STRING] = "a text",
+        [JSON_INTEGER] = "a number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",      [JSON_NULL] = "null",
+    };
+    return words[json_typeof(value)];
+}
+
+/* The member that the path begins with: the shortest name that there is, so that a name with dots
+ * is found where nothing else fits. *length: of the name. */
+static json_t *member_at(const json_t *object, const char *path, size_t *length)
+{
+    char name[256];
+    for (size_t n = 1; n < sizeof name && path[n - 1]; n++) {
+        if (path[n] && path[n] != '.' && path[n] != '[')
+            continue;
+        memcpy(name, path, n);
+        name[n] = '\0';
+        json_t *value = json_object_get(object, name);
+        *length = n;
+        if (value)
+            return value;
+    }
+    *length = strcspn(path, ".[");
+    return NULL;
+}
+
+static int fail_member(const json_t *object, const char *path, size_t done, size_t length,
+                       struct cox_err *err)
+{
+    char known[300] = "";
+    size_t used = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value)
+    {
+        bool room = used + strlen(key) + 10 < sizeof known;
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
+                                 room ? key : "…");
+        if (!room)
+            break;
+    }
+    return cox_err_set(err, COX_EFORMAT, "no '%.*s' in %s%.*s%s (there: %s)", (int)length,
+                       path + done, done ? "'" : "the object", (int)(done ? done - 1 : 0), path,
+                       done ? "'" : "", used ? known : "nothing");
+}
+
+/* One step along the path: a name or [i]; *at moves on. */
+static int step(const json_t **value, const char *path, size_t *at, struct cox_err *err)
+{
+    const json_t *here = *value;
+    size_t n = 0;
+    if (path[*at] == '[') {
+        char *end;
+        long i = strtol(path + *at + 1, &end, 10);
+        if (*end != ']' || end == path + *at + 1)
+            return cox_err_set(err, COX_EINVAL, "'%s': [ ] holds a number from 0", path);
+        if (!json_is_array(here))
+            return cox_err_set(err, COX_EFORMAT, "'%.*s' is %s, not a list", (int)*at, path,
+                               kind_of(here));
+        if (i < 0 || (size_t)i >= json_array_size(here))
+            return cox_err_set(err, COX_EFORMAT, "'%.*s' has %zu entries, no [%ld]", (int)*at, path,
+                               json_array_size(here), i);
+        *value = json_array_get(here, (size_t)i);
+        *at = (size_t)(end - path) + 1;
+    } else {
+        if (!json_is_object(here))
+            return cox_err_set(err, COX_EFORMAT, "%s%.*s%s is %s, not an object",
+                               *at ? "'" : "the file", (int)(*at ? *at - 1 : 0), path,
+                               *at ? "'" : "", kind_of(here));
+        const json_t *next = member_at(here, path + *at, &n);
+        if (!next)
+            return fail_member(here, path, *at, n, err);
+        *value = next;
+        *at += n;
+    }
+    *at += path[*at] == '.';
+    return COX_OK;
+}
+
+int cox_json_numbers(const struct cox_json *json, const char *path, double **out, int *n,
+                     bool *list, struct cox_err *err)
+{
+    const json_t *value = json->value;
+    *out = NULL;
+    *n = 0;
+    for (size_t at = 0; path[at];) {
+        int rc = step(&value, path, &at, err);
+        if (rc)
+            return rc;
+    }
+    bool is_list = json_is_array(value);
+    size_t count = is_list ? json_array_size(value) : 1;
+    if (count > INT_MAX)
+        return cox_err_set(err, COX_EFORMAT, "'%s' has %zu entries", path, count);
+    double *numbers = cox_alloc(count, sizeof *numbers);
+    if (!numbers)
+        return cox_err_set(err, COX_ENOMEM, "out of memory for %zu numbers", count);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = is_list ? json_array_get(value, i) : value;
+        if (!json_is_number(one)) {
+            cox_free(numbers);
+            if (is_list)
+                return cox_err_set(err, COX_EFORMAT, "'%s[%zu]' is %s, not a number", path, i,
+                                   kind_of(one));
+            return cox_err_set(err, COX_EFORMAT, "'%s' is %s, not a number or a list of numbers",
+                               path, kind_of(value));
+        }
+        numbers[i] = json_number_value(one);
+    }
+    *out = numbers;
+    *n = (int)count;
+    if (list)
+        *list = is_list;
+    return COX_OK;
 }

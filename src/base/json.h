@@ -49,4 +49,11 @@ int cox_json_count(const struct cox_json *object, const char *key);
 /* Its i-th entry for reading; the caller destroys it. NULL: no such entry, or out of memory. */
 struct cox_json *cox_json_item(const struct cox_json *object, const char *key, int i);
 
+/* The number, or the list of numbers, at a path like "results.density[2]" or "a.b[0].c" ([i] of a
+ * list, from 0; a name with dots in it is found, too). *list NULL-able: whether it is a list. Owned
+ * by the caller, free with cox_free. COX_EFORMAT saying how far the path leads and what is there.
+ */
+int cox_json_numbers(const struct cox_json *json, const char *path, double **out, int *n,
+                     bool *list, struct cox_err *err) COX_MUST_CHECK;
+
 #endif

@@ -26,7 +26,8 @@ void cox_points_deinit(struct cox_points *points);
 void cox_points_features(const struct cox_points *points, const double *x, double *feature);
 /* "h=4.1 c=0.55"; the fewest digits that give the value back. */
 void cox_points_describe(const struct cox_points *points, const double *x, struct cox_str *out);
-/* From "4.1" or a word: the value of parameter p. COX_EINVAL naming what is allowed. */
+/* From "4.1" or a word: the value of parameter p; numbers also between those of a list. COX_EINVAL
+ * naming what is allowed. */
 int cox_points_parse(const struct cox_points *points, int p, const char *text, double *value,
                      struct cox_err *err) COX_MUST_CHECK;
 

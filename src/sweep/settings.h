@@ -37,7 +37,8 @@ struct cox_settings_design {
 };
 
 struct cox_settings_job {
-    struct cox_config_texts command; /* argv; placeholders as in sweep/job.h */
+    struct cox_config_texts command; /* argv; placeholders as in sweep/job.h; one item: words as a
+                                        shell would split them (sweep/job_command.h) */
     struct cox_config_texts
         resume; /* argv after a preemption, in the same directory; n 0: `command` */
     struct cox_config_texts files; /* templates: copied into the job's directory, placeholders
@@ -60,7 +61,7 @@ struct cox_settings_job {
 struct cox_sweep_output {
     const char *name;
     const char *unit;
-    const char *csv, *json, *hdf5, *text; /* file in the job's directory */
+    const char *csv, *json, *hdf5, *text; /* file in the job's directory; text: a log or the like */
     const char *column, *error_column;    /* csv: name or number from 1 */
     int row;                              /* csv: 1 the first, -1 the last; unset: all, a profile */
     const char *key, *error_key;          /* json: "a.b[2]"; hdf5: dataset; a list is a profile */
@@ -117,7 +118,8 @@ struct cox_settings_objective {
     const char *output; /* a scalar one */
     double value;       /* of reach */
     double tolerance;   /* reached when so near; minimise, maximise: ends when the expected
-                           improvement   is below it */
+                           improvement is below it; left out: the output's
+                           accuracy, else 0 */
 };
 
 struct cox_settings_sweep_runtime {
@@ -128,6 +130,7 @@ struct cox_settings_sweep_runtime {
 struct cox_sweep_settings {
     const char *title;
     const char *output; /* directory; NULL: beside the file */
+    const char *folder; /* of the bag.yaml, absolute: {bag}; kept by SWEEP/config.yaml */
     int64_t seed;
     struct cox_config_sections parameters; /* struct cox_sweep_parameter */
     struct cox_settings_design design;
@@ -144,9 +147,15 @@ struct cox_sweep_settings {
 extern const struct cox_config_schema cox_sweep_settings_schema;
 
 /* Reads and checks everything that can be checked without running a job: names, placeholders in
- * templates, that files exist, combinations of keys. COX_EINVAL with file:line:column. */
+ * templates, that files exist, combinations of keys. COX_EINVAL with file:line:column. Fills in
+ * what is decided from other keys: design.kind, folder, objective.tolerance. */
 int cox_sweep_settings_load(struct cox_sweep_settings *settings, struct cox_config **config,
                             const char *path, const char *const *set, int n_set,
                             struct cox_arena *arena, struct cox_err *err) COX_MUST_CHECK;
+/* The same without a look at the files that it names (templates, links, a design's CSV), which may
+ * be gone: for looking at a sweep by its SWEEP/config.yaml. */
+int cox_sweep_settings_view(struct cox_sweep_settings *settings, struct cox_config **config,
+                            const char *path, struct cox_arena *arena,
+                            struct cox_err *err) COX_MUST_CHECK;
 
 #endif
