@@ -160,6 +160,11 @@ int cox_regressor_predict_members(const struct cox_regressor *regressor,
  * was saved. */
 int cox_regressor_save(const struct cox_regressor *regressor, const char *path,
                        struct cox_err *err) COX_MUST_CHECK;
+/* The same into a file that is open for more: who adds groups of other names has a file that
+ * cox_regressor_load still reads. */
+struct cox_h5;
+int cox_regressor_write(const struct cox_regressor *regressor, struct cox_h5 *file,
+                        struct cox_err *err) COX_MUST_CHECK;
 /* The options are the file's, the instruction set this machine's. Refuses a file that is none of
  * ours, of a later format, incomplete, or with numbers that are not finite. */
 int cox_regressor_load(struct cox_regressor **out, const char *path, struct cox_team *team,

@@ -130,22 +130,28 @@ static int write_member(const struct cox_regressor *r, int i, struct cox_h5 *fil
     return rc;
 }
 
+int cox_regressor_write(const struct cox_regressor *r, struct cox_h5 *file, struct cox_err *err)
+{
+    if (!r->trained)
+        return cox_err_set(err, COX_EINVAL, "the regressor has not been trained yet");
+    int rc = write_head(r, file, err);
+    if (rc == COX_OK)
+        rc = write_options(r, file, err);
+    if (rc == COX_OK)
+        rc = write_scale(&r->inputs, "input", file, err);
+    if (rc == COX_OK)
+        rc = write_scale(&r->outputs, "output", file, err);
+    for (int i = 0; i < r->options.members && rc == COX_OK; i++)
+        rc = write_member(r, i, file, err);
+    return rc;
+}
+
 int cox_regressor_save(const struct cox_regressor *r, const char *path, struct cox_err *err)
 {
     struct cox_h5 *file;
-    if (!r->trained)
-        return cox_err_set(err, COX_EINVAL, "saving the regressor: it has not been trained yet");
     int rc = cox_h5_create(&file, path, err);
     if (rc == COX_OK) {
-        rc = write_head(r, file, err);
-        if (rc == COX_OK)
-            rc = write_options(r, file, err);
-        if (rc == COX_OK)
-            rc = write_scale(&r->inputs, "input", file, err);
-        if (rc == COX_OK)
-            rc = write_scale(&r->outputs, "output", file, err);
-        for (int i = 0; i < r->options.members && rc == COX_OK; i++)
-            rc = write_member(r, i, file, err);
+        rc = cox_regressor_write(r, file, err);
         if (rc == COX_OK)
             rc = cox_h5_close(file, err);
         else

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is simulated next: audits, and the path (surrogate_internal.h says what these are). */
+#include <math.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "sweep/surrogate_internal.h"
+
+#define MOST_CANDIDATES 20000 /* that an acquisition looks at */
+#define MODEL_CANDIDATES 1000 /* … for which the ensemble is asked again */
+#define MOST_VALUES 64        /* of a profile that count in an acquisition */
+
+static int at_least(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* Ten per feature, but leave most of a small sweep to choose from. */
+int cox_surrogate_first_count(const struct cox_surrogate *s)
+{
+    int first = s->settings->surrogate.first;
+    if (first == 0) {
+        first = at_least(10 * s->d, 32);
+        if (first > s->n / 4)
+            first = at_least(s->n / 4, 8);
+    }
+    return first < s->n ? first : s->n;
+}
+
+static int interval(const struct cox_surrogate *s, int known)
+{
+    const int every = s->settings->surrogate.retrain_every;
+    return every > 0 ? every : at_least(known / 10, 1);
+}
+
+/* Results on the path that no training has seen. */
+static int fresh(const struct cox_surrogate *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->n_path; i++)
+        n += s->point[s->path[i]].value && !s->point[s->path[i]].row;
+    return n;
+}
+
+bool cox_surrogate_due(const struct cox_surrogate *surrogate)
+{
+    struct cox_surrogate *s = (struct cox_surrogate *)surrogate;
+    if (!s->settings->surrogate.enabled || s->job.running)
+        return false;
+    cox_surrogate_refresh(s);
+    if (s->complete || s->want_audits || s->want_rest)
+        return false;
+    const int n = fresh(s);
+    return s->model ? n >= interval(s, s->n_rows) : n >= cox_surrogate_first_count(s);
+}
+
+void cox_surrogate_take(struct cox_surrogate *s, int p)
+{
+    struct cox_surrogate_point *point = &s->point[p];
+    if (point->path)
+        return;
+    point->path = true;
+    s->path[s->n_path++] = p;
+    if (point->value) {
+        if (s->model)
+            cox_surrogate_remember(s, p);
+        s->stale = true;
+    }
+}
+
+/* The next of the permutation that is not simulated yet; how many audits there are, under way or
+ * known. -1: none is left. */
+static int next_audit(const struct cox_surrogate *s, int *drawn)
+{
+    *drawn = 0;
+    for (int r = 0; r < s->n; r++) {
+        const int p = s->permutation[r];
+        const struct cox_surrogate_point *point = &s->point[p];
+        if (point->path || point->failed)
+            continue;
+        if (!point->value && !point->under_way)
+            return p;
+        ++*drawn;
+    }
+    return -1;
+}
+
+/* In a search audits are random points that are learned from: on the path at once. */
+static int audits_of_search(const struct cox_surrogate *s)
+{
+    int n = 0;
+    for (int p = 0; p < s->n; p++)
+        n += (s->point[p].value || s->point[p].under_way) &&
+             s->point[p].purpose == COX_PURPOSE_AUDIT;
+    return n;
+}
+
+/* ---- the path ---- */
+
+static int open_points(const struct cox_surrogate *s, bool only_beyond, int *pool)
+{
+    int n = 0;
+    for (int p = 0; p < s->n; p++) {
+        if (s->point[p].path || s->point[p].failed)
+            continue;
+        if (only_beyond &&
+            cox_surrogate_in_reach(s, s->model->inside[p], (double)s->model->spread[p]))
+            continue;
+        pool[n++] = p;
+    }
+    return n;
+}
+
+/* Keeps `most` of a pool, drawn at random; they stay in their order, which is nobody's choice. */
+static int thin(struct cox_surrogate *s, int *pool, int n, int most)
+{
+    if (n <= most)
+        return n;
+    int kept = 0;
+    for (int i = 0; i < n; i++) /* Knuth's algorithm S */
+        if (cox_rng_below(&s->rng, (uint32_t)(n - i)) < (uint32_t)(most - kept))
+            pool[kept++] = pool[i];
+    return kept;
+}
+
+static double *gather(const struct cox_surrogate *s, const int *points, int n, const double *of)
+{
+    const size_t d = (size_t)s->d;
+    double *out = cox_alloc((size_t)n * d, sizeof *out);
+    for (int i = 0; out && i < n; i++)
+        memcpy(out + (size_t)i * d, of + (size_t)points[i] * d, d * sizeof *out);
+    return out;
+}
+
+/* Every member's answers, in accuracies: [members][n][values], a few of a long profile's. */
+static double *ask_members(struct cox_surrogate *s, const int *pool, int n, int *values,
+                           struct cox_err *err)
+{
+    const int K = cox_regressor_get_options(s->model->regressor)->members, m = s->n_values;
+    int used = 0;
+    for (int o = 0; o < s->n_outputs; o++)
+        if (cox_surrogate_wanted(s, o) || s->objective == o)
+            used += s->first[o + 1] - s->first[o];
+    const int stride = used / MOST_VALUES + 1;
+    *values = (used + stride - 1) / stride;
+    double *all = cox_alloc((size_t)K * (size_t)m, sizeof *all);
+    double *out = cox_alloc((size_t)K * (size_t)n * (size_t)*values, sizeof *out);
+    int rc = COX_OK;
+    for (int i = 0; i < n && all && out && rc == COX_OK; i++) {
+        const double *x = s->points->feature + (size_t)pool[i] * (size_t)s->d;
+        rc =
+            cox_regressor_predict_members(s->model->regressor, s->model->workspace, 1, x, all, err);
+        int seen = 0, v = 0;
+        for (int o = 0; o < s->n_outputs && rc == COX_OK; o++) {
+            if (!cox_surrogate_wanted(s, o) && s->objective != o)
+                continue;
+            for (int j = s->first[o]; j < s->first[o + 1]; j++) {
+                if (seen++ % stride != 0)
+                    continue;
+                for (int k = 0; k < K; k++)
+                    out[((size_t)k * (size_t)n + (size_t)i) * (size_t)*values + (size_t)v] =
+                        s->model->accuracy[j] > 0
+                            ? all[(size_t)k * (size_t)m + (size_t)j] / s->model->accuracy[j]
+                            : 0;
+                v++;
+            }
+        }
+    }
+    cox_free(all);
+    if (rc == COX_OK && out)
+        return out;
+    cox_free(out);
+    return NULL;
+}
+
+/* The largest spreads first; of equal ones the first of the design. */
+static int by_spread(const struct cox_surrogate *s, int *pool, int n, int most)
+{
+    const float *u = s->model->spread;
+    for (int gap = n / 2; gap > 0; gap = gap == 2 ? 1 : (int)(gap / 2.2)) /* Shell's sort */
+        for (int i = gap; i < n; i++) {
+            const int p = pool[i];
+            int j = i;
+            for (; j >= gap &&
+                   (u[pool[j - gap]] < u[p] || (!(u[pool[j - gap]] > u[p]) && pool[j - gap] > p));
+                 j -= gap)
+                pool[j] = pool[j - gap];
+            pool[j] = p;
+        }
+    return n < most ? n : most;
+}
+
+static int acquire(struct cox_surrogate *s, enum cox_acquisition kind, int *pool, int n, int most,
+                   int *picks)
+{
+    struct cox_candidates c = {.n = n, .n_features = s->d, .n_known = s->n_path};
+    struct cox_err err = COX_ERR_INIT;
+    double *member = NULL, *feature = NULL, *known = NULL;
+    int got = -1;
+    if (kind == COX_ACQUIRE_VARIANCE || kind == COX_ACQUIRE_INTEGRATED) {
+        c.members = cox_regressor_get_options(s->model->regressor)->members;
+        c.member = member = ask_members(s, pool, n, &c.n_values, &err);
+    }
+    c.feature = feature = gather(s, pool, n, s->unit);
+    c.known = known = gather(s, s->path, s->n_path, s->unit);
+    if (feature && known && (member || !c.members))
+        got = cox_acquire(kind, &c, most, &s->rng, picks, &err);
+    if (got < 0) { /* out of memory: any points will do */
+        cox_log(COX_LOG_WARN, "the acquisition fell back to random points: %s", err.text);
+        c.member = NULL;
+        got = cox_acquire(COX_ACQUIRE_RANDOM, &c, most, &s->rng, picks, &err);
+    }
+    cox_free(member);
+    cox_free(feature);
+    cox_free(known);
+    return got < 0 ? 0 : got;
+}
+
+/* The first points: by turns the farthest from all before (which finds the corners, so that the
+ * hull is wide) and the best of ten at random (Mitchell 1991: even inside). */
+static void first_list(struct cox_surrogate *s, int *pool, int n, int most)
+{
+    double *nearest = cox_alloc((size_t)n, sizeof *nearest);
+    if (!nearest) {
+        s->n_list = thin(s, pool, n, most);
+        memcpy(s->list, pool, (size_t)s->n_list * sizeof *pool);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        nearest[i] = INFINITY;
+    for (int k = -s->n_path; k < most; k++) {
+        int pick = -1, p;
+        if (k >= 0) {
+            const bool far = (s->n_path + k) % 2 == 0;
+            for (int i = 0; i < (far ? n : 10); i++) {
+                const int c = far ? i : (int)cox_rng_below(&s->rng, (uint32_t)n);
+                if (nearest[c] > 0 && (pick < 0 || nearest[c] > nearest[pick]))
+                    pick = c;
+            }
+            if (pick < 0)
+                continue;
+            p = pool[pick];
+            s->list[s->n_list++] = p;
+        } else {
+            p = s->path[k + s->n_path];
+        }
+        for (int i = 0; i < n; i++) {
+            double sum = 0;
+            for (int f = 0; f < s->d; f++) {
+                const double t = s->unit[(size_t)pool[i] * (size_t)s->d + (size_t)f] -
+                                 s->unit[(size_t)p * (size_t)s->d + (size_t)f];
+                sum += t * t;
+            }
+            nearest[i] = fmin(nearest[i], sum);
+        }
+    }
+    cox_free(nearest);
+}
+
+/* The largest expected improvement, then the largest of those that are not near to it, and so on:
+ * near ones would tell the same. */
+static void search_list(struct cox_surrogate *s, const int *pool, int n, int most)
+{
+    const double apart = 0.05 * 0.05 * s->d;
+    double *gain = cox_alloc((size_t)n, sizeof *gain);
+    if (!gain)
+        return;
+    cox_surrogate_improvements(s, n, pool, gain);
+    while (s->n_list < most) {
+        int best = -1;
+        for (int i = 0; i < n; i++)
+            if (gain[i] >= 0 && (best < 0 || gain[i] > gain[best]))
+                best = i;
+        if (best < 0)
+            break;
+        s->list[s->n_list++] = pool[best];
+        const double *at = s->unit + (size_t)pool[best] * (size_t)s->d;
+        for (int i = 0; i < n; i++) {
+            double sum = 0;
+            for (int f = 0; f < s->d; f++) {
+                const double t = s->unit[(size_t)pool[i] * (size_t)s->d + (size_t)f] - at[f];
+                sum += t * t;
+            }
+            if (sum <= apart)
+                gain[i] = -1;
+        }
+    }
+    cox_free(gain);
+}
+
+/* What the path takes next; nothing where it has to wait for a model. */
+static void make_list(struct cox_surrogate *s, int asked)
+{
+    const int batch = at_least(s->settings->acquisition.batch, asked);
+    const int first = cox_surrogate_first_count(s);
+    int most, limit;
+    s->n_list = s->next = 0;
+    if (s->model) {
+        most = at_least(batch, interval(s, s->n_rows) < 64 ? interval(s, s->n_rows) : 64);
+        limit = s->n_rows + 2 * at_least(interval(s, s->n_rows), batch);
+    } else {
+        most = s->n_path < first ? first - s->n_path : batch;
+        limit = first + at_least(first / 4, batch);
+    }
+    if (most > limit - s->n_path)
+        most = limit - s->n_path; /* or all would be simulated while a model is being trained */
+    if (most <= 0)
+        return;
+    int *pool = cox_alloc((size_t)s->n, sizeof *pool);
+    if (!pool)
+        return;
+    const bool beyond = s->model && s->objective < 0 && cox_surrogate_promising(s);
+    int n = open_points(s, beyond, pool);
+    if (n == 0 && beyond)
+        n = open_points(s, false, pool);
+    enum cox_acquisition kind = (enum cox_acquisition)s->settings->acquisition.kind;
+    if (!s->model) {
+        n = thin(s, pool, n, MOST_CANDIDATES);
+        first_list(s, pool, n, most < n ? most : n);
+    } else if (s->objective >= 0) {
+        search_list(s, pool, n, most);
+    } else if (n > 0) {
+        if (kind == COX_ACQUIRE_VARIANCE)
+            n = by_spread(s, pool, n, MODEL_CANDIDATES);
+        else
+            n = thin(s, pool, n,
+                     kind == COX_ACQUIRE_INTEGRATED ? MODEL_CANDIDATES : MOST_CANDIDATES);
+        s->n_list = acquire(s, kind, pool, n, most < n ? most : n, s->list);
+        for (int i = 0; i < s->n_list; i++)
+            s->list[i] = pool[s->list[i]];
+    }
+    cox_free(pool);
+}
+
+/* Takes points onto the path until one is found that has to be simulated; -1: the path waits. What
+ * is known already, because it was an audit, costs nothing. */
+static int next_of_path(struct cox_surrogate *s, int asked)
+{
+    for (;;) {
+        if (s->next == s->n_list)
+            make_list(s, asked);
+        if (s->next == s->n_list)
+            return -1;
+        const int p = s->list[s->next++];
+        struct cox_surrogate_point *point = &s->point[p];
+        if (point->path || point->failed)
+            continue;
+        const bool simulate = !point->value && !point->under_way;
+        cox_surrogate_take(s, p);
+        if (simulate)
+            return p;
+    }
+}
+
+/* ---- choosing ---- */
+
+/* Where the half-width is too large although all else is well: no more learning for these. */
+static int next_of_rest(const struct cox_surrogate *s)
+{
+    int worst = -1;
+    for (int p = 0; p < s->n; p++) {
+        const struct cox_surrogate_point *point = &s->point[p];
+        if (point->value || point->under_way || point->failed)
+            continue;
+        if (worst < 0 || s->model->spread[p] > s->model->spread[worst])
+            worst = p;
+    }
+    if (worst >= 0 && s->q * ((double)s->model->spread[worst] + COX_SURROGATE_FLOOR) <= 1)
+        return -1;
+    return worst;
+}
+
+static int next_in_order(struct cox_surrogate *s)
+{
+    while (s->cursor < s->n) {
+        const struct cox_surrogate_point *point = &s->point[s->cursor];
+        if (!point->value && !point->under_way && !point->failed)
+            return s->cursor;
+        s->cursor++;
+    }
+    return -1;
+}
+
+static bool choose_one(struct cox_surrogate *s, int asked, struct cox_pick *pick)
+{
+    pick->purpose = COX_PURPOSE_DESIGN;
+    if (!s->settings->surrogate.enabled) {
+        pick->point = next_in_order(s);
+        return pick->point >= 0;
+    }
+    cox_surrogate_refresh(s);
+    pick->point = -1;
+    if (s->complete)
+        return false;
+    int drawn;
+    const int next = next_audit(s, &drawn);
+    if (s->objective >= 0)
+        drawn = audits_of_search(s);
+    pick->purpose = COX_PURPOSE_AUDIT;
+    if (s->want_audits) {
+        int ahead = 0; /* under way: their results may be enough */
+        for (int r = 0; r < s->n && ahead < drawn; r++)
+            ahead += !s->point[s->permutation[r]].path && s->point[s->permutation[r]].under_way;
+        pick->point = s->audits + ahead < s->audit_target ? next : -1;
+        return pick->point >= 0;
+    }
+    if (s->want_rest) {
+        pick->point = next_of_rest(s);
+        return pick->point >= 0;
+    }
+    if (next >= 0 && drawn < s->settings->surrogate.audit * (s->known + s->under_way + 1)) {
+        pick->point = next;
+        return true;
+    }
+    pick->purpose = s->model ? COX_PURPOSE_CHOSEN : COX_PURPOSE_DESIGN;
+    pick->point = next_of_path(s, asked);
+    return pick->point >= 0;
+}
+
+int cox_surrogate_choose(struct cox_surrogate *s, int most, struct cox_pick *picks)
+{
+    int n = 0;
+    while (n < most && choose_one(s, most, &picks[n])) {
+        struct cox_surrogate_point *point = &s->point[picks[n].point];
+        point->under_way = true;
+        point->purpose = (unsigned char)picks[n].purpose;
+        s->under_way++;
+        n++;
+    }
+    return n;
+}
