@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 /* (n + 1)(1 − α) is a whole number for round α; its rounding must not push the rank up by one. */
-#define SLACK 1e-12
+#define SLACK 1e-15
 
 struct cox_conformal {
     struct cox_conformal_options options;

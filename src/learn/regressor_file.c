@@ -133,7 +133,7 @@ static int write_member(const struct cox_regressor *r, int i, struct cox_h5 *fil
 int cox_regressor_write(const struct cox_regressor *r, struct cox_h5 *file, struct cox_err *err)
 {
     if (!r->trained)
-        return cox_err_set(err, COX_EINVAL, "the regressor has not been trained yet");
+        return cox_err_set(err, COX_EINVAL, "it has not been trained yet");
     int rc = write_head(r, file, err);
     if (rc == COX_OK)
         rc = write_options(r, file, err);
