@@ -249,6 +249,22 @@ static void test_accounts(void **state)
     snprintf(a.end, sizeof a.end, "failed");
     snprintf(a.reason, sizeof a.reason, "exit code 3: no convergence");
     CHECK(cox_ledger_put_attempt(l, &a, &failure));
+    struct seen s = {0};
+    CHECK(cox_ledger_attempts(l, see_attempt, &s, &failure));
+    assert_int_equal(s.n, 1);
+    assert_string_equal(s.attempt[0].reason, a.reason);
+    assert_string_equal(s.attempt[0].end, "failed");
+    assert_string_equal(s.attempt[0].directory, a.directory);
+    assert_true(s.attempt[0].seed == a.seed && s.attempt[0].ended_s == 2.5 &&
+                s.attempt[0].cost == 0.125 && s.attempt[0].pid == 4321 && s.attempt[0].cores == 2);
+    cox_ledger_destroy(l);
+}
+
+static void test_models_batches_servers(void **state)
+{
+    (void)state;
+    struct cox_ledger *l = create();
+    struct seen s = {0};
     struct cox_ledger_model m = {.id = 1,
                                  .path = "models/model-0001.h5",
                                  .n_results = 40,
@@ -289,14 +305,6 @@ static void test_accounts(void **state)
     v.preempted = true;
     v.cost = 0.015;
     CHECK(cox_ledger_put_server(l, &v, &failure));
-    struct seen s = {0};
-    CHECK(cox_ledger_attempts(l, see_attempt, &s, &failure));
-    assert_int_equal(s.n, 1);
-    assert_string_equal(s.attempt[0].reason, a.reason);
-    assert_string_equal(s.attempt[0].end, "failed");
-    assert_string_equal(s.attempt[0].directory, a.directory);
-    assert_true(s.attempt[0].seed == a.seed && s.attempt[0].ended_s == 2.5 &&
-                s.attempt[0].cost == 0.125 && s.attempt[0].pid == 4321 && s.attempt[0].cores == 2);
     s.n = 0;
     CHECK(cox_ledger_models(l, see_model, &s, &failure));
     assert_true(s.n == 1 && s.model.n_results == 40 && isnan(s.model.valid_loss) &&
@@ -477,6 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_points_and_results),
         cmocka_unit_test(test_accounts),
+        cmocka_unit_test(test_models_batches_servers),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_renumber),
         cmocka_unit_test(test_kill),

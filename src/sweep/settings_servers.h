@@ -44,6 +44,8 @@ struct cox_settings_servers {
     int count;                        /* at a time, at most */
     struct cox_config_sections types; /* struct cox_settings_server_type; n 0: this machine, free */
     struct cox_settings_server_policy policy;
+    bool play;               /* on this machine: servers that begin, age and are taken away */
+    double seconds_per_hour; /* of a played server: 3600 is real time */
 };
 
 extern const struct cox_config_schema cox_sweep_servers_schema;
