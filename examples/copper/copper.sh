@@ -97,7 +97,8 @@ labels() {
 train() {
     sed 's/"numb_steps": [0-9]*/"numb_steps": '"$STEPS"'/' "$here/input.json" >input.json
     $COX potential train input.json
-    $COX potential test -m model.dp -s data/valid | tee test.txt
+    $COX potential test -m model.dp -s data/valid >test.txt
+    sed -n '/weighted/,$p' test.txt # over all systems; the file has each
 }
 
 # ---- into LAMMPS ----
