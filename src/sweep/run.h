@@ -29,6 +29,7 @@ struct cox_sweep_hooks {
                  const char *line); /* a failed job, a switch, a fall back; may be NULL */
     void *user;
     const atomic_int *cancel; /* may be NULL */
+    bool retry_failed;        /* points whose retries are used up get as many again */
 };
 
 enum cox_sweep_stop {
