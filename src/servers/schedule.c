@@ -166,7 +166,7 @@ static int programme_init(struct programme *p, const struct grid *grid,
     }
     if (p->q && p->h && p->qc && p->hc) {
         tabulate(p, life, first_h, n);
-        size_t rows = (size_t)(grid->work + last_age(p, 0) + grid->checkpoint + 1);
+        size_t rows = (size_t)grid->work + (size_t)last_age(p, 0) + (size_t)grid->checkpoint + 1;
         p->value = cox_alloc(rows * (size_t)grid->work, sizeof *p->value);
         p->after = p->value;
         if (grid->fraction > 0)
