@@ -4,8 +4,9 @@
 #ifndef COX_CLI_SWEEP_H
 #define COX_CLI_SWEEP_H
 
-#define COX_SWEEP_COMMANDS(X) \
-    X(fit_lifetimes, "fit-lifetimes", "models of servers' lifetimes from what was observed")
+#define COX_SWEEP_COMMANDS(X)                                                                \
+    X(fit_lifetimes, "fit-lifetimes", "models of servers' lifetimes from what was observed") \
+    X(simulate, "simulate", "what a bag would cost on servers that may vanish; runs nothing")
 
 #define X(name, text, summary) int cox_cmd_sweep_##name(int argc, char **argv);
 COX_SWEEP_COMMANDS(X)
