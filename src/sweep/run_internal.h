@@ -3,7 +3,8 @@
  * decides, commits once, and only then starts what it has decided to start.
  *
  *   run.c            setting up, the loop, why it ends
- *   run_directory.c  the sweep's folder, its config.yaml and the ledger as they were left
+ *   run_directory.c  the sweep's folder, its config.yaml, the points' ids
+ *   run_reload.c     attempts, results and what was under way when the last session ended
  *   run_jobs.c       which points run, what an end means
  *   run_learn.c      the surrogate: training, serving, withdrawing
  *   run_servers.c    servers that may vanish, played on this machine
@@ -169,6 +170,16 @@ void cox_sweep_end(struct cox_sweep *s, int reason, const char *fmt, ...)
 /* run_directory.c */
 int cox_sweep_directory_open(struct cox_sweep *s, const char *directory,
                              struct cox_err *err) COX_MUST_CHECK;
+/* What is not as the last session left it. */
+struct sweep_before {
+    double elapsed_s;
+    bool reread;  /* outputs are described otherwise */
+    bool changed; /* the settings */
+};
+int cox_sweep_open_design(struct cox_sweep *s, struct sweep_before *before,
+                          struct cox_err *err) COX_MUST_CHECK;
+
+/* run_reload.c */
 int cox_sweep_reload(struct cox_sweep *s, struct cox_err *err) COX_MUST_CHECK;
 /* Ends what processes of an earlier session of this sweep left on this host. */
 void cox_sweep_end_orphans(const struct cox_sweep *s);
