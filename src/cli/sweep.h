@@ -4,9 +4,15 @@
 #ifndef COX_CLI_SWEEP_H
 #define COX_CLI_SWEEP_H
 
-#define COX_SWEEP_COMMANDS(X)                                                                \
-    X(fit_lifetimes, "fit-lifetimes", "models of servers' lifetimes from what was observed") \
-    X(simulate, "simulate", "what a bag would cost on servers that may vanish; runs nothing")
+#define COX_SWEEP_COMMANDS(X)                                                                 \
+    X(run, "run", "run a job at every point, learn from the results, predict the rest")       \
+    X(resume, "resume", "go on with a sweep that was interrupted or killed")                  \
+    X(predict, "predict", "what a sweep says of any inputs, with its uncertainty")            \
+    X(export, "export", "every point of a sweep as CSV, JSON or HDF5")                        \
+    X(report, "report", "the report of a sweep, as one HTML page")                            \
+    X(plan, "plan", "what a sweep will take: simulations, hours, cost; runs nothing")         \
+    X(simulate, "simulate", "what a bag would cost on servers that may vanish; runs nothing") \
+    X(fit_lifetimes, "fit-lifetimes", "models of servers' lifetimes from what was observed")
 
 #define X(name, text, summary) int cox_cmd_sweep_##name(int argc, char **argv);
 COX_SWEEP_COMMANDS(X)
