@@ -225,7 +225,7 @@ struct cox_template_values cox_job_values(const struct cox_jobs *jobs, int point
 /* Each part with its length, so that no two lists of parts give the same text. */
 static void add_part(struct cox_str *out, struct cox_str *part, const char *kind, const char *name)
 {
-    cox_str_addf(out, "%s %zu %s\n", kind, part->length, name);
+    cox_str_addf(out, "%s %zu%s%s\n", kind, part->length, name[0] ? " " : "", name);
     cox_str_addn(out, cox_str_text(part), part->length);
     cox_str_add(out, "\n");
     part->length = 0;
