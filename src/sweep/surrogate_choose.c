@@ -191,18 +191,24 @@ static int by_spread(const struct cox_surrogate *s, int *pool, int n, int most)
     return n < most ? n : most;
 }
 
-static int acquire(struct cox_surrogate *s, enum cox_acquisition kind, int *pool, int n, int most,
-                   int *picks)
+/* Adds `most` of a pool to the list. */
+static void acquire(struct cox_surrogate *s, int *pool, int n, int most)
 {
-    struct cox_candidates c = {.n = n, .n_features = s->d, .n_known = s->n_path};
+    enum cox_acquisition kind = (enum cox_acquisition)s->settings->acquisition.kind;
+    struct cox_candidates c = {.n_features = s->d, .n_known = s->n_path};
     struct cox_err err = COX_ERR_INIT;
     double *member = NULL, *feature = NULL, *known = NULL;
-    int got = -1;
+    int *picks = s->list + s->n_list, got = -1;
+    if (n == 0 || most <= 0)
+        return;
+    c.n = kind == COX_ACQUIRE_VARIANCE     ? by_spread(s, pool, n, MODEL_CANDIDATES)
+          : kind == COX_ACQUIRE_INTEGRATED ? thin(s, pool, n, MODEL_CANDIDATES)
+                                           : thin(s, pool, n, MOST_CANDIDATES);
     if (kind == COX_ACQUIRE_VARIANCE || kind == COX_ACQUIRE_INTEGRATED) {
         c.members = cox_regressor_get_options(s->model->regressor)->members;
-        c.member = member = ask_members(s, pool, n, &c.n_values, &err);
+        c.member = member = ask_members(s, pool, c.n, &c.n_values, &err);
     }
-    c.feature = feature = gather(s, pool, n, s->unit);
+    c.feature = feature = gather(s, pool, c.n, s->unit);
     c.known = known = gather(s, s->path, s->n_path, s->unit);
     if (feature && known && (member || !c.members))
         got = cox_acquire(kind, &c, most, &s->rng, picks, &err);
@@ -211,10 +217,12 @@ static int acquire(struct cox_surrogate *s, enum cox_acquisition kind, int *pool
         c.member = NULL;
         got = cox_acquire(COX_ACQUIRE_RANDOM, &c, most, &s->rng, picks, &err);
     }
+    for (int i = 0; i < got; i++)
+        picks[i] = pool[picks[i]];
+    s->n_list += got > 0 ? got : 0;
     cox_free(member);
     cox_free(feature);
     cox_free(known);
-    return got < 0 ? 0 : got;
 }
 
 /* The first points: by turns the farthest from all before (which finds the corners, so that the
@@ -305,30 +313,25 @@ static void make_list(struct cox_surrogate *s, int asked)
     }
     if (most > limit - s->n_path)
         most = limit - s->n_path; /* or all would be simulated while a model is being trained */
+    if (most > s->n)
+        most = s->n;
     if (most <= 0)
         return;
     int *pool = cox_alloc((size_t)s->n, sizeof *pool);
     if (!pool)
         return;
-    const bool beyond = s->model && s->objective < 0 && cox_surrogate_promising(s);
-    int n = open_points(s, beyond, pool);
-    if (n == 0 && beyond)
-        n = open_points(s, false, pool);
-    enum cox_acquisition kind = (enum cox_acquisition)s->settings->acquisition.kind;
     if (!s->model) {
-        n = thin(s, pool, n, MOST_CANDIDATES);
+        const int n = thin(s, pool, open_points(s, false, pool), MOST_CANDIDATES);
         first_list(s, pool, n, most < n ? most : n);
     } else if (s->objective >= 0) {
-        search_list(s, pool, n, most);
-    } else if (n > 0) {
-        if (kind == COX_ACQUIRE_VARIANCE)
-            n = by_spread(s, pool, n, MODEL_CANDIDATES);
-        else
-            n = thin(s, pool, n,
-                     kind == COX_ACQUIRE_INTEGRATED ? MODEL_CANDIDATES : MOST_CANDIDATES);
-        s->n_list = acquire(s, kind, pool, n, most < n ? most : n, s->list);
-        for (int i = 0; i < s->n_list; i++)
-            s->list[i] = pool[s->list[i]];
+        search_list(s, pool, open_points(s, false, pool), most);
+    } else {
+        /* Once the last results were foreseen, every other point is one that could not be served in
+         * any case. Not all of them: these are at the border, and inside there is still to learn.
+         */
+        if (cox_surrogate_promising(s))
+            acquire(s, pool, open_points(s, true, pool), (most + 1) / 2);
+        acquire(s, pool, open_points(s, false, pool), most - s->n_list);
     }
     cox_free(pool);
 }

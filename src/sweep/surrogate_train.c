@@ -106,32 +106,74 @@ int cox_surrogate_survey(const struct cox_surrogate *s, struct cox_surrogate_mod
     return rc;
 }
 
-static int train(struct cox_surrogate *s, struct cox_surrogate_job *job)
+/* The share of the rows that the model misses although it has learned them: underfitted. */
+static int missed(const struct cox_surrogate *s, struct cox_surrogate_job *job, double *share)
+{
+    const struct cox_surrogate_model *model = job->model;
+    const size_t n = (size_t)job->n, m = (size_t)s->n_values, d = (size_t)s->d;
+    double *mean = cox_alloc(CHUNK * m, sizeof *mean), *scratch = cox_alloc(m, sizeof *scratch);
+    double *score = cox_alloc((size_t)s->n_outputs, sizeof *score);
+    int rc = COX_OK, bad = 0;
+    if (!mean || !scratch || !score)
+        rc = cox_err_set(&job->err, COX_ENOMEM, "%d rows: out of memory", job->n);
+    for (size_t at = 0; at < n && rc == COX_OK; at += CHUNK) {
+        const size_t some = n - at < CHUNK ? n - at : CHUNK;
+        rc = cox_regressor_predict(model->regressor, NULL, (int64_t)some, job->x + at * d, mean,
+                                   NULL, &job->err);
+        for (size_t i = 0; i < some && rc == COX_OK; i++) {
+            cox_surrogate_scores(s, model->accuracy, job->y + (at + i) * m,
+                                 job->error + (at + i) * m, mean + i * m, scratch, score);
+            bad += cox_surrogate_worst(s, score) > 1; /* NaN: no accuracy is asked */
+        }
+    }
+    *share = (double)bad / job->n;
+    cox_free(mean);
+    cox_free(scratch);
+    cox_free(score);
+    return rc;
+}
+
+#define MOST_FITS 5
+
+static int fit_rows(struct cox_surrogate *s, struct cox_surrogate_job *job)
 {
     struct cox_surrogate_model *model = job->model;
     const struct cox_regressor_data data = {
         .n = job->n, .x = job->x, .y = job->y, .err = job->error};
     struct cox_regressor_fit_options fit = COX_REGRESSOR_FIT_OPTIONS_INIT;
     struct cox_regressor_result result;
+    double share = 1;
     fit.epochs = job->epochs;
     fit.final_rate = 0.05; /* the last epochs average over the noise of batches and dropout */
     fit.stop = &job->stop;
-    int rc = cox_regressor_fit(model->regressor, &data, &fit, &result, &job->err);
-    if (rc == COX_EUNSTABLE && fit.warm) { /* from the beginning, once */
-        fit.warm = false;
-        fit.epochs = s->settings->surrogate.epochs_first;
-        rc = cox_regressor_fit(model->regressor, &data, &fit, &result, &job->err);
+    cox_surrogate_accuracy(s, job->n, job->y, job->error, model->accuracy);
+    /* A simulation costs more than some epochs: it goes on while the rows themselves are missed. */
+    for (int i = 0; i < MOST_FITS && share > s->settings->targets.failing / 4; i++) {
+        int rc = cox_regressor_fit(model->regressor, &data, &fit, &result, &job->err);
+        if (rc == COX_EUNSTABLE && fit.warm) { /* from the beginning, once */
+            fit.warm = false;
+            rc = cox_regressor_fit(model->regressor, &data, &fit, &result, &job->err);
+            fit.warm = true;
+        }
+        if (rc == COX_OK)
+            rc = missed(s, job, &share);
+        if (rc)
+            return rc;
+        model->told.epochs += result.epochs;
     }
-    if (rc == COX_OK) {
-        model->told.n_results = job->n;
-        model->told.train_loss = result.train_loss;
-        model->told.valid_loss = result.valid_loss;
-        model->told.epochs = result.epochs;
-        model->told.seed = cox_regressor_get_options(model->regressor)->seed;
-        cox_surrogate_accuracy(s, job->n, job->y, job->error, model->accuracy);
-        if (s->settings->surrogate.hull)
-            rc = cox_hull_create(&model->hull, job->n, s->d, job->x, &job->err);
-    }
+    model->told.n_results = job->n;
+    model->told.train_loss = result.train_loss;
+    model->told.valid_loss = result.valid_loss;
+    model->told.seed = cox_regressor_get_options(model->regressor)->seed;
+    return COX_OK;
+}
+
+static int train(struct cox_surrogate *s, struct cox_surrogate_job *job)
+{
+    struct cox_surrogate_model *model = job->model;
+    int rc = fit_rows(s, job);
+    if (rc == COX_OK && s->settings->surrogate.hull)
+        rc = cox_hull_create(&model->hull, job->n, s->d, job->x, &job->err);
     if (rc == COX_OK)
         rc = cox_regressor_workspace_create(&model->workspace, model->regressor, &job->err);
     if (rc == COX_OK)

@@ -64,14 +64,14 @@ static bool reached(const struct cox_surrogate *s, int p)
     return cox_surrogate_in_reach(s, s->model->inside[p], (double)s->model->spread[p]);
 }
 
-/* Points that an acquisition chose are harder than the average, hence the 4. */
+/* Points that an acquisition chose are harder than the average, hence the 2. */
 bool cox_surrogate_promising(const struct cox_surrogate *s)
 {
     const int n = s->n_recent < COX_SURROGATE_RECENT ? s->n_recent : COX_SURROGATE_RECENT;
     int bad = 0;
     for (int i = 0; i < n; i++)
         bad += !(s->recent[i] <= 1);
-    return n >= COX_SURROGATE_RECENT / 2 && bad <= 4 * s->settings->targets.failing * n;
+    return n >= COX_SURROGATE_RECENT / 2 && bad <= 2 * s->settings->targets.failing * n;
 }
 
 void cox_surrogate_remember(struct cox_surrogate *s, int p)
