@@ -60,7 +60,7 @@ static int take_row(struct cox_sweep_view *out, int i, const struct block *b, in
     row->spread = kept(out->arena, b->spread + at, out->n_values);
     if (!b->served[k])
         snprintf(row->reason, sizeof row->reason,
-                 b->score[k] > 1 ? "less accurate than wanted: %.2g times the accuracy"
+                 b->score[k] > 1 ? "less accurate than wanted: %.3g times the accuracy"
                                  : "outside the hull of what was simulated, or the networks "
                                    "disagree",
                  b->score[k]);
@@ -85,6 +85,18 @@ static int predict_all(struct cox_sweep_view *out, const struct cox_surrogate *s
     return rc;
 }
 
+/* Audits that came after the model was written count, too. */
+static int add_results(struct cox_surrogate *surrogate, const struct cox_sweep_view *sweep,
+                       struct cox_err *err)
+{
+    int rc = COX_OK;
+    for (int i = 0; !rc && i < sweep->points.n; i++)
+        if (sweep->row[i].state == COX_POINT_SIMULATED)
+            rc = cox_surrogate_add(surrogate, i, sweep->row[i].purpose, sweep->row[i].value,
+                                   sweep->row[i].error, sweep->first, 0, err);
+    return rc;
+}
+
 static int load_and_predict(struct cox_sweep_view *out, const struct cox_sweep_view *sweep,
                             const char *directory, struct cox_err *err)
 {
@@ -99,6 +111,8 @@ static int load_and_predict(struct cox_sweep_view *out, const struct cox_sweep_v
         rc = cox_surrogate_create(&surrogate, &sweep->settings, &sweep->points, 1, err);
     if (!rc)
         rc = cox_surrogate_load(surrogate, path, err);
+    if (!rc)
+        rc = add_results(surrogate, sweep, err);
     if (!rc && cox_surrogate_values(surrogate) != out->n_values)
         rc = cox_err_set(err, COX_EFORMAT, "'%s' predicts %d values, the ledger has %d", path,
                          cox_surrogate_values(surrogate), out->n_values);
