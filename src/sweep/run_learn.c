@@ -58,7 +58,7 @@ int cox_sweep_learned(struct cox_sweep *s, int point, const struct cox_ledger_re
     s->n_audits += p->purpose == COX_PURPOSE_AUDIT;
     s->batch_results++;
     s->done_s[s->n_done++ % SWEEP_RATES] = cox_sweep_now(s);
-    s->learned_stale = true;
+    s->learned_stale = s->surrogate != NULL;
     s->choose_dry = false;
     if (!s->layout[s->settings->outputs.n])
         memcpy(s->layout, result->first, ((size_t)result->n_outputs + 1) * sizeof *s->layout);
