@@ -233,36 +233,42 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Shares of bags that cost, or take, no more than x; sorted [n_results][bags], share [bags]. */
+/* Shares of bags that cost, or take, no more than x; sorted [n_results][bags], share [bags].
+ * Servers on demand cost so much more that the others would be one line: their cost is in the
+ * title. */
 static void panel(struct cox_str *out, const struct simulation *s, bool cost, double *sorted,
                   double *share)
 {
     struct cox_chart chart = COX_CHART_INIT;
     struct cox_chart_series series[COX_USUAL_POLICIES + 1];
+    char title[128];
+    int at = 0;
     memset(series, 0, sizeof series);
     for (int i = 0; i < s->bags; i++)
         share[i] = (i + 1.0) / s->bags;
     for (int k = 0; k < s->n_results; k++) {
         const struct cox_bag_result *r = &s->results[k];
         double *to = sorted + (ptrdiff_t)k * s->bags;
+        if (cost && r->policy.on_demand)
+            continue;
         memcpy(to, cost ? r->cost : r->makespan_h, (size_t)s->bags * sizeof *to);
         qsort(to, (size_t)s->bags, sizeof *to, ascending);
-        series[k] = (struct cox_chart_series){.name = r->policy.name,
-                                              .x = to,
-                                              .y = share,
-                                              .n = (size_t)s->bags,
-                                              .dashed = r->policy.on_demand,
-                                              .colour = k + 1};
+        series[at++] = (struct cox_chart_series){.name = r->policy.name,
+                                                 .x = to,
+                                                 .y = share,
+                                                 .n = (size_t)s->bags,
+                                                 .dashed = r->policy.on_demand,
+                                                 .colour = k + 1};
     }
-    chart.title = cost ? "Cost of a bag" : "Makespan of a bag";
+    snprintf(title, sizeof title, "Cost of a bag (on demand: %.4g USD)", s->gain.on_demand);
+    chart.title = cost ? title : "Makespan of a bag";
     chart.x_label = cost ? "USD" : "hours";
     chart.y_label = "share of bags";
     chart.width = PANEL_WIDTH;
     chart.height = PANEL_HEIGHT;
     chart.y_min = 0;
     chart.y_max = 1;
-    chart.x_log = cost;
-    cox_chart_lines(out, &chart, series, s->n_results);
+    cox_chart_lines(out, &chart, series, at);
 }
 
 static int write_figure(const struct simulation *s, const char *path, struct cox_err *err)

@@ -10,6 +10,8 @@
 #define MOST 4
 #define STEPS 2000
 #define RESTARTS 20
+#define ROUGH 1e-2 /* of the logarithm of the likelihood: from every guess … */
+#define FINE 1e-9  /* … and from the best of them */
 
 struct problem {
     enum cox_lifetime_kind kind;
@@ -80,28 +82,30 @@ static void step(const struct problem *q, struct vertex *s)
     sort(s, p + 1);
 }
 
-/* From x, which it replaces; returns the cost reached. */
-static double descend(const struct problem *q, double *x)
+/* From x, which it replaces, until the simplex is flat to `tolerance`; returns the cost reached. */
+static double descend(const struct problem *q, double *x, double tolerance)
 {
+    static const double size[] = {0.1, -0.05, 0.3, -0.2, 0.02}; /* of simplices, in turn */
     double reached = cost(q, x);
+    int in_vain = 0;
     for (int r = 0; r < RESTARTS; r++) {
         struct vertex s[MOST + 1];
         for (int i = 0; i <= q->p; i++) {
             memset(&s[i], 0, sizeof s[i]);
             memcpy(s[i].x, x, (size_t)q->p * sizeof *x);
             if (i)
-                s[i].x[i - 1] += r % 2 ? -0.05 : 0.1;
+                s[i].x[i - 1] += size[r % 5];
             s[i].f = cost(q, s[i].x);
         }
         sort(s, q->p + 1);
-        for (int i = 0; i < STEPS && s[q->p].f - s[0].f > 1e-10; i++)
+        for (int i = 0; i < STEPS && s[q->p].f - s[0].f > tolerance; i++)
             step(q, s);
-        bool better = s[0].f < reached - 1e-7;
+        in_vain = s[0].f < reached - 10 * tolerance ? 0 : in_vain + 1;
         if (s[0].f < reached) {
             reached = s[0].f;
             memcpy(x, s[0].x, (size_t)q->p * sizeof *x);
         }
-        if (!better && r)
+        if (in_vain > 2)
             break;
     }
     return reached;
@@ -137,6 +141,7 @@ int cox_lifetime_fit_likelihood(struct cox_lifetime *out, enum cox_lifetime_kind
                                       {.2, longest / 10, longest / 10, longest},
                                       {.6, longest / 5, longest / 3, longest}},
     };
+    double found[MOST] = {0};
     for (int g = 0; g < 4; g++) {
         double x[MOST] = {0};
         if (g == 3 && !start)
@@ -146,13 +151,16 @@ int cox_lifetime_fit_likelihood(struct cox_lifetime *out, enum cox_lifetime_kind
         if (kind == COX_LIFETIME_CONSTRAINED) /* until the likelihood is not nought */
             for (int i = 0; i < 200 && !isfinite(cost(&q, x)); i++)
                 x[3] += 0.01;
-        double reached = descend(&q, x);
-        for (int i = 0; reached < best && i < q.p; i++)
-            out->p[i] = exp(x[i]);
+        double reached = descend(&q, x, ROUGH);
+        if (reached < best)
+            memcpy(found, x, sizeof found);
         best = fmin(best, reached);
     }
     if (!isfinite(best))
         return cox_err_set(err, COX_EINVAL, "the %s model does not allow these lifetimes",
                            cox_lifetime_name(kind));
+    (void)descend(&q, found, FINE);
+    for (int i = 0; i < q.p; i++)
+        out->p[i] = exp(found[i]);
     return cox_lifetime_check(out, err);
 }
