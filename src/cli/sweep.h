@@ -7,6 +7,7 @@
 #define COX_SWEEP_COMMANDS(X)                                                                 \
     X(run, "run", "run a job at every point, learn from the results, predict the rest")       \
     X(resume, "resume", "go on with a sweep that was interrupted or killed")                  \
+    X(status, "status", "what a sweep is doing, from another terminal")                       \
     X(predict, "predict", "what a sweep says of any inputs, with its uncertainty")            \
     X(export, "export", "every point of a sweep as CSV, JSON or HDF5")                        \
     X(report, "report", "the report of a sweep, as one HTML page")                            \
