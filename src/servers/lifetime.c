@@ -143,11 +143,10 @@ static double quadrature(const struct cox_lifetime *life, double s, double e)
 
 static double bathtub_integral(const double p[4], double t)
 {
-    double end = bathtub_end(p);
-    double inside = fmin(t, end);
+    double inside = bathtub(p, t) < 1 ? t : bathtub_end(p);
     double sum = p[0] * (inside + p[1] * expm1(-inside / p[1]) +
                          p[2] * (exp((inside - p[3]) / p[2]) - exp(-p[3] / p[2])));
-    return sum + fmax(0, t - end);
+    return sum + (t - inside);
 }
 
 double cox_lifetime_cdf_integral(const struct cox_lifetime *life, double s, double e)
