@@ -252,13 +252,13 @@ static int count_words(const char *at)
     return n;
 }
 
-/* Cuts a comment into words and takes them for the names; as many as the record has fields. */
-static int names_of_comment(struct parser *p, char *at)
+/* Cuts a comment into its n words and takes them for the names. */
+static int names_of_comment(struct parser *p, char *at, int n)
 {
-    const char **name = cox_alloc((size_t)p->n, sizeof *name);
+    const char **name = cox_alloc((size_t)n, sizeof *name);
     if (!name)
         return cox_err_set(p->err, COX_ENOMEM, "out of memory reading '%s'", p->table->path);
-    for (int i = 0; i < p->n; i++) {
+    for (int i = 0; i < n; i++) {
         while (is_blank(*at))
             at++;
         name[i] = at;
@@ -276,7 +276,7 @@ static int take_names(struct parser *p)
         return set_names(p);
     for (int i = 1; i >= 0; i--)
         if (p->comment[i] && count_words(p->comment[i]) == p->n)
-            return names_of_comment(p, p->comment[i]);
+            return names_of_comment(p, p->comment[i], p->n);
     return COX_OK;
 }
 
@@ -325,9 +325,8 @@ static int read_blocks(struct parser *p)
                 return fail(p, begin, message);
             }
             if (!rc && !t->n_columns) {
-                p->n = columns;
-                rc = names_of_comment(p, p->comment[1]);
                 t->n_columns = columns;
+                rc = names_of_comment(p, p->comment[1], columns);
             }
             if (!rc)
                 rc = add_row(p);

@@ -148,6 +148,8 @@ static void bad_tables_are_refused_with_their_place(void **state)
             "out:4:", "a block of 3 rows ends after 2");
     refuses(CSV(.column = "y"), "# a\n# TimeStep Number-of-rows\n# Row y\n100 -3\n1 1\n",
             "out:4:", "no begin of a block");
+    refuses(CSV(.column = "y"), "# a\n# TimeStep Number-of-rows\n# Row y z\n100 1\n1 1\n",
+            "out:5:", "a row of 2 where there are 3 columns");
     struct cox_values v;
     struct cox_err err = COX_ERR_INIT;
     const struct cox_sweep_output gone = {.name = "y", .csv = "gone", .column = "y"};
