@@ -6,8 +6,8 @@
 #include "base/mem.h"
 
 #define BRACKETS 1024
-#define AGES 1024
-#define CLASSES 16
+#define AGES 512
+#define CLASSES 8
 #define LATE 2.0 /* relative standard deviations by which a job may outlast its mean length */
 #define MOST_HOURS 240.0 /* reuse is not decided anew beyond this age */
 #define SAME 1e-6        /* expected times nearer than this are the same: the table's rounding */
