@@ -218,6 +218,7 @@ void cox_surrogate_returned(struct cox_surrogate *s, int point)
     p->under_way = false;
     if (point < s->cursor)
         s->cursor = point;
+    s->returned += p->path;
     s->stale = true;
 }
 

@@ -34,12 +34,14 @@ static int interval(const struct cox_surrogate *s, int known)
     return every > 0 ? every : at_least(known / 10, 1);
 }
 
-/* Results on the path that no training has seen. */
-static int fresh(const struct cox_surrogate *s)
+/* Points of the path that no training has seen; with `known` only those that have a result. */
+static int fresh(const struct cox_surrogate *s, bool known)
 {
     int n = 0;
-    for (int i = 0; i < s->n_path; i++)
-        n += s->point[s->path[i]].value && !s->point[s->path[i]].row;
+    for (int i = 0; i < s->n_path; i++) {
+        const struct cox_surrogate_point *p = &s->point[s->path[i]];
+        n += !p->row && !p->failed && (p->value || !known);
+    }
     return n;
 }
 
@@ -51,7 +53,7 @@ bool cox_surrogate_due(const struct cox_surrogate *surrogate)
     cox_surrogate_refresh(s);
     if (s->complete || s->want_audits || s->want_rest)
         return false;
-    const int n = fresh(s);
+    const int n = fresh(s, true);
     return s->model ? n >= interval(s, s->n_rows) : n >= cox_surrogate_first_count(s);
 }
 
@@ -302,17 +304,18 @@ static void make_list(struct cox_surrogate *s, int asked)
 {
     const int batch = at_least(s->settings->acquisition.batch, asked);
     const int first = cox_surrogate_first_count(s);
+    const int before = fresh(s, false);
     int most, limit;
     s->n_list = s->next = 0;
     if (s->model) {
         most = at_least(batch, interval(s, s->n_rows) < 64 ? interval(s, s->n_rows) : 64);
-        limit = s->n_rows + 2 * at_least(interval(s, s->n_rows), batch);
+        limit = 2 * at_least(interval(s, s->n_rows), batch);
     } else {
-        most = s->n_path < first ? first - s->n_path : batch;
+        most = before < first ? first - before : batch;
         limit = first + at_least(first / 4, batch);
     }
-    if (most > limit - s->n_path)
-        most = limit - s->n_path; /* or all would be simulated while a model is being trained */
+    if (most > limit - before)
+        most = limit - before; /* or all would be simulated while a model is being trained */
     if (most > s->n)
         most = s->n;
     if (most <= 0)
@@ -340,6 +343,14 @@ static void make_list(struct cox_surrogate *s, int asked)
  * is known already, because it was an audit, costs nothing. */
 static int next_of_path(struct cox_surrogate *s, int asked)
 {
+    for (int i = 0; i < s->n_path && s->returned > 0; i++) { /* what was taken and came back */
+        const struct cox_surrogate_point *point = &s->point[s->path[i]];
+        if (!point->value && !point->under_way && !point->failed) {
+            s->returned--;
+            return s->path[i];
+        }
+    }
+    s->returned = 0;
     for (;;) {
         if (s->next == s->n_list)
             make_list(s, asked);

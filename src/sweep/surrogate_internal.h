@@ -87,6 +87,7 @@ struct cox_surrogate {
     int n_rows;
     int *list; /* [n] what the path takes next */
     int n_list, next;
+    int returned; /* points of the path that came back without a result */
     struct cox_rng rng;
 
     struct cox_surrogate_model *model; /* NULL: none yet */

@@ -53,10 +53,19 @@ static inline void loop_init(struct loop *l, int n, int d, loop_function *functi
     s->outputs = (struct cox_config_sections){.n = 1, .items = l->output};
     s->targets = (struct cox_settings_targets){
         .coverage = 0.95, .failing = 0.05, .budget = NAN, .deadline_hours = NAN};
-    s->surrogate = (struct cox_settings_surrogate){
-        .enabled = true, .members = 5, .hidden = {2, l->hidden}, .activations = {2, l->activation},
-        .dropout = 0, .learning_rate = 3e-3, .batch = 16, .epochs_first = 300, .epochs = 60,
-        .audit = 0.1, .audits_min = 20, .spread = 1, .hull = true};
+    s->surrogate = (struct cox_settings_surrogate){.enabled = true,
+                                                   .members = 5,
+                                                   .hidden = {2, l->hidden},
+                                                   .activations = {2, l->activation},
+                                                   .dropout = 0,
+                                                   .learning_rate = 3e-3,
+                                                   .batch = 16,
+                                                   .epochs_first = 300,
+                                                   .epochs = 60,
+                                                   .audit = 0.1,
+                                                   .audits_min = 20,
+                                                   .spread = 1,
+                                                   .hull = true};
     s->acquisition.kind = COX_ACQUIRE_VARIANCE;
     s->objective.value = s->objective.tolerance = NAN;
     l->points.n = n;
