@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/options.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ static void print_help(const struct cox_usage *usage)
         printf("  %-30s %s", left, o->help);
         if (o->type == COX_OPT_INT && *(const long long *)o->value)
             printf(" [%lld]", *(const long long *)o->value);
-        else if (o->type == COX_OPT_NUMBER && *(const double *)o->value != 0)
+        else if (o->type == COX_OPT_NUMBER && *(const double *)o->value != 0 &&
+                 !isnan(*(const double *)o->value))
             printf(" [%g]", *(const double *)o->value);
         else if (o->type == COX_OPT_TEXT && *(const char *const *)o->value)
             printf(" [%s]", *(const char *const *)o->value);
