@@ -25,6 +25,8 @@ static double model(const struct problem *q, const double *log_p, double t)
     for (int i = 0; i < q->p; i++)
         life.p[i] = exp(log_p[i]);
     if (q->kind == COX_LIFETIME_CONSTRAINED)
+        life.p[0] = fmin(life.p[0], 1); /* a share */
+    if (q->kind == COX_LIFETIME_CONSTRAINED)
         return life.p[0] * (1 - exp(-t / life.p[1]) + exp((t - life.p[3]) / life.p[2]));
     return cox_lifetime_cdf(&life, t);
 }
@@ -110,8 +112,8 @@ static double descend(const struct problem *q, double log_p[MOST])
         double step[MOST];
         double next[MOST];
         normal_equations(q, log_p, a, b);
-        for (int k = 0; k < q->p; k++)
-            a[k][k] *= 1 + damping;
+        for (int k = 0; k < q->p; k++) /* a share held at 1 has no slope: the rest goes on */
+            a[k][k] = fmax(a[k][k] * (1 + damping), 1e-12);
         if (!solve(a, b, q->p, step))
             break;
         double longest = 0;
@@ -165,6 +167,8 @@ int cox_lifetime_fit(struct cox_lifetime *out, enum cox_lifetime_kind kind, cons
     if (!isfinite(best))
         return cox_err_set(err, COX_EINVAL, "the %s model does not fit these lifetimes",
                            cox_lifetime_name(kind));
+    if (kind == COX_LIFETIME_CONSTRAINED)
+        out->p[0] = fmin(out->p[0], 1);
     *residual = sqrt(best / n);
     return cox_lifetime_check(out, err);
 }
