@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/str.h"
 
 static bool is_blank(char c)
 {
@@ -95,6 +96,8 @@ int cox_command_program(char *out, size_t size, const char *program, const char 
                         struct cox_err *err)
 {
     if (strchr(program, '/')) {
+        while (cox_str_starts(program, "./"))
+            program += 2;
         int rc = program[0] == '/' ? cox_path_join(out, size, "", program + 1, err)
                                    : cox_path_join(out, size, folder, program, err);
         if (rc || is_program(out))
