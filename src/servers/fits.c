@@ -184,16 +184,22 @@ static int read_steps(struct cox_lifetime *out, double **arrays, const struct co
                       struct cox_err *err)
 {
     int n = cox_json_count(group, "kaplan_meier");
-    double *a = cox_alloc(2 * (size_t)n + 1, sizeof *a);
+    const int room = n + 1;
+    double *a = cox_alloc(2 * (size_t)room, sizeof *a);
     if (!a)
         return cox_err_set(err, COX_ENOMEM, "out of memory for %d steps", n);
     for (int i = 0; i < n; i++) {
         struct cox_json *step = cox_json_item(group, "kaplan_meier", i);
         a[i] = cox_json_get_number(step, "t_h", NAN);
-        a[n + i] = cox_json_get_number(step, "F", NAN);
+        a[room + i] = cox_json_get_number(step, "F", NAN);
         cox_json_destroy(step);
     }
-    *out = (struct cox_lifetime){.kind = COX_LIFETIME_EMPIRICAL, .n = n, .time = a, .cdf = a + n};
+    if (!n || a[room + n - 1] < 1) {
+        a[n] = cox_json_get_number(group, "longest_h", NAN);
+        a[room + n++] = 1;
+    }
+    *out =
+        (struct cox_lifetime){.kind = COX_LIFETIME_EMPIRICAL, .n = n, .time = a, .cdf = a + room};
     *arrays = a;
     return COX_OK;
 }
