@@ -162,6 +162,10 @@ static int explore(struct simulation *s, struct cox_err *err)
     }
     if (!rc && !s->named)
         s->type = best;
+    if (!rc)
+        s->for_deadline = cox_servers_for_deadline(
+            s->bag.m_needed ? s->bag.m_needed : s->bag.n_jobs, expected[s->type], s->bag.deadline_h,
+            s->servers.type[s->type].cores / s->bag.job_cores);
     cox_free(types);
     cox_free(expected);
     cox_free(hours);

@@ -23,8 +23,9 @@ struct simulation {
     int explore; /* first jobs on each type */
     struct cox_sweep_servers servers;
     struct simulate_type *types; /* [servers.n], owned */
-    int type;                    /* the one that the policies are compared on */
-    bool named;                  /* … because the user said so */
+    int for_deadline; /* servers that the deadline needs, by expectation; -1: no number will do */
+    int type;         /* the one that the policies are compared on */
+    bool named;       /* … because the user said so */
     struct cox_bag bag;
     struct cox_lifetime believed;
     struct cox_bag_result results[COX_USUAL_POLICIES + 1];

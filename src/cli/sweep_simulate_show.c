@@ -51,7 +51,11 @@ static void print_bag(const struct simulation *s)
     if (b->budget > 0)
         printf(", budget %.4g USD", b->budget);
     if (b->deadline_h > 0)
-        printf(", deadline %.4g h", b->deadline_h);
+        printf("\ndeadline %.4g h", b->deadline_h);
+    if (b->deadline_h > 0 && s->for_deadline > 0)
+        printf(" (needs %d servers, as a job takes on average)", s->for_deadline);
+    else if (b->deadline_h > 0)
+        printf(" (one job takes longer on average)");
     printf("\nup to %d x %s (%d cores) at a time: %.4g USD/h on demand, %.4g transient\n",
            b->servers, b->type.name, b->type.cores, b->type.price_on_demand, b->type.price);
     printf("lifetimes: %s%s\n", life,
@@ -61,12 +65,17 @@ static void print_bag(const struct simulation *s)
 
 static void print_types(const struct simulation *s)
 {
+    double least = INFINITY, dearer = 0;
     if (s->servers.n < 2)
         return;
     printf("%-20s %7s %13s %13s %18s %10s\n", "type of server", "servers", "USD/job", "explored",
            "USD simulated", "hours");
+    for (int i = 0; i < s->servers.n; i++)
+        least = fmin(least, s->types[i].expected_cost);
     for (int i = 0; i < s->servers.n; i++) {
         const struct simulate_type *t = &s->types[i];
+        if (t->chosen > 0)
+            dearer += t->chosen * (t->expected_cost / least - 1);
         printf("%-20s %7d ", s->servers.type[i].name, t->servers);
         if (isfinite(t->expected_cost))
             printf("%13.4g %11.0f %% %10.5g +-%5.2g %10.4g\n", t->expected_cost, 100 * t->chosen,
@@ -74,9 +83,14 @@ static void print_types(const struct simulation *s)
         else
             printf("%13s\n", "will not do");
     }
-    printf("%s: %s. explored: how often the first %d jobs on each type choose it.\n\n",
-           s->named ? "asked for" : "cheapest type for this bag", s->servers.type[s->type].name,
-           s->explore);
+    printf("%s: %s\n", s->named ? "asked for" : "cheapest type for this bag",
+           s->servers.type[s->type].name);
+    if (s->explore)
+        printf(
+            "explored: how often the first %d jobs on each type choose it; on average the choice "
+            "is %.1f %% dearer\nthan the cheapest\n",
+            s->explore, 100 * dearer);
+    printf("\n");
 }
 
 static void print_policies(const struct simulation *s)
