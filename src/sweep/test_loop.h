@@ -31,6 +31,7 @@ struct loop {
     /* what came of it */
     struct cox_surrogate_state state;
     int simulated, trainings, withdrawn; /* of trust */
+    double bad_first;                    /* likewise when predictions were first served */
     double bad;                          /* true share of failing among what is served; NaN: none */
     struct cox_surrogate *surrogate;     /* for a look; freed by loop_deinit */
 };
@@ -128,13 +129,18 @@ static inline int loop_run(struct loop *l, int most, struct cox_err *err)
     struct cox_rng rng;
     double *value = cox_alloc((size_t)m, sizeof *value);
     bool *known = cox_alloc((size_t)l->points.n, sizeof *known), trusted = false;
+    const bool judge = l->settings.surrogate.enabled && l->settings.outputs.n == 1 &&
+                       l->settings.objective.kind == COX_OBJECTIVE_NONE;
     int n_way = 0, idle = 0;
+    l->bad_first = NAN;
     cox_rng_init(&rng, (uint64_t)l->settings.seed, 55);
     int rc = cox_surrogate_create(&l->surrogate, &l->settings, &l->points, l->threads, err);
     while (rc == COX_OK && l->simulated < most) {
         cox_surrogate_state(l->surrogate, &l->state);
         l->withdrawn += trusted && !l->state.trusted;
         trusted = l->state.trusted;
+        if (trusted && judge && isnan(l->bad_first))
+            l->bad_first = loop_bad(l, known);
         if (l->state.complete)
             break;
         n_way += cox_surrogate_choose(l->surrogate, l->cores - n_way, way + n_way);
@@ -161,10 +167,9 @@ static inline int loop_run(struct loop *l, int most, struct cox_err *err)
                 l->trained(l, &told);
         }
     }
-    l->bad = rc == COX_OK && l->settings.surrogate.enabled && l->settings.outputs.n == 1 &&
-                     l->settings.objective.kind == COX_OBJECTIVE_NONE && l->state.complete
-                 ? loop_bad(l, known)
-                 : NAN;
+    if (l->surrogate)
+        cox_surrogate_state(l->surrogate, &l->state);
+    l->bad = rc == COX_OK && judge && l->state.complete ? loop_bad(l, known) : NAN;
     cox_free(value);
     cox_free(known);
     return rc;
