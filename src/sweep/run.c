@@ -264,6 +264,8 @@ static int turn(struct cox_sweep *s, struct cox_err *err)
 static int settle(struct cox_sweep *s, struct cox_err *err)
 {
     cox_sweep_refresh(s);
+    if (s->served_model)
+        s->served_model = -1; /* again: points whose jobs were stopped are to be predicted, too */
     int rc = cox_sweep_serve(s, err);
     if (!rc)
         rc = cox_sweep_servers_end(s, err);
