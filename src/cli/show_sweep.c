@@ -131,7 +131,8 @@ static void print_outcome(const struct cox_sweep_outcome *o, const char *directo
     if (b->predicted)
         printf("effective performance S = %.2f (training %.1f s, a prediction %.2g s)\n",
                b->speedup, b->t_learn, b->t_lookup);
-    printf("results: cox sweep export %s\n", directory);
+    printf("report: %s/report.html; all values: cox sweep export %s -o values.csv\n", directory,
+           directory);
 }
 
 int cox_show_sweep_end(struct cox_show_sweep *show, int rc, const struct cox_sweep_outcome *outcome,

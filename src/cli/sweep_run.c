@@ -12,6 +12,7 @@
 #include "cli/show_sweep.h"
 #include "cli/sweep.h"
 #include "sweep/job.h"
+#include "sweep/report.h"
 #include "sweep/run.h"
 
 struct run_options {
@@ -91,6 +92,9 @@ static int run(const struct cox_sweep_settings *settings, const struct cox_confi
     struct cox_sweep_hooks hooks = {cox_show_sweep_progress, cox_show_sweep_said, &show,
                                     cox_interrupt_watch(), o->retry};
     int rc = cox_sweep_run(&outcome, settings, config, directory, &hooks, &err);
+    struct cox_err problem = COX_ERR_INIT;
+    if ((!rc || rc == COX_ECANCELLED) && cox_sweep_report_write(directory, &problem))
+        fprintf(stderr, "cox: warning: no report: %s\n", problem.text);
     return cox_show_sweep_end(&show, rc, &outcome, directory, o->json, &err);
 }
 

@@ -187,6 +187,7 @@ class Look(unittest.TestCase):
         self.assertIn("336 points", cox("plan", self.bag).stdout)
 
     def test_report(self):
+        self.assertTrue(os.path.exists(os.path.join(self.sweep, "report.html")))  # of the run itself
         done = cox("report", self.sweep)
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(os.path.join(self.sweep, "report.html")) as file:
