@@ -186,6 +186,20 @@ static double bathtub_quantile(const double p[4], double u)
     return high;
 }
 
+static double empirical_quantile(const struct cox_lifetime *life, double u)
+{
+    int low = 0;
+    int high = life->n;
+    while (low < high) {
+        int mid = (low + high) / 2;
+        if (life->cdf[mid] >= u)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low < life->n ? life->time[low] : INFINITY;
+}
+
 double cox_lifetime_quantile(const struct cox_lifetime *life, double u)
 {
     const double *p = life->p;
@@ -199,10 +213,7 @@ double cox_lifetime_quantile(const struct cox_lifetime *life, double u)
     case COX_LIFETIME_CONSTRAINED:
         return bathtub_quantile(p, u);
     case COX_LIFETIME_EMPIRICAL:
-        for (int i = 0; i < life->n; i++)
-            if (life->cdf[i] >= u)
-                return life->time[i];
-        return INFINITY;
+        return empirical_quantile(life, u);
     default:
         return INFINITY;
     }
