@@ -49,7 +49,7 @@ static void normal_equations(const struct problem *q, const double *log_p, doubl
     memset(a, 0, MOST * sizeof a[0]);
     memset(b, 0, MOST * sizeof b[0]);
     for (int i = 0; i < q->n; i++) {
-        double j[MOST];
+        double j[MOST] = {0};
         double r = model(q, log_p, q->time[i]) - q->cdf[i];
         for (int k = 0; k < q->p; k++) {
             double x[MOST];
@@ -109,8 +109,8 @@ static double descend(const struct problem *q, double log_p[MOST])
     for (int it = 0; it < ITERATIONS && damping < 1e12; it++) {
         double a[MOST][MOST];
         double b[MOST];
-        double step[MOST];
-        double next[MOST];
+        double step[MOST] = {0};
+        double next[MOST] = {0};
         normal_equations(q, log_p, a, b);
         for (int k = 0; k < q->p; k++) /* a share held at 1 has no slope: the rest goes on */
             a[k][k] = fmax(a[k][k] * (1 + damping), 1e-12);

@@ -90,8 +90,8 @@ static double descend(const struct problem *q, double *x, double tolerance)
     int in_vain = 0;
     for (int r = 0; r < RESTARTS; r++) {
         struct vertex s[MOST + 1];
+        memset(s, 0, sizeof s);
         for (int i = 0; i <= q->p; i++) {
-            memset(&s[i], 0, sizeof s[i]);
             memcpy(s[i].x, x, (size_t)q->p * sizeof *x);
             if (i)
                 s[i].x[i - 1] += size[r % 5];

@@ -195,7 +195,7 @@ int cox_trace_values_read(struct cox_trace_values *out, const char *path, const 
         line[strcspn(line, "\r")] = '\0';
         if (!number++)
             rc = read_header(&t, line, column);
-        else if (*line && cut(line, field) > t.chosen &&
+        else if (*line && t.chosen >= 0 && cut(line, field) > t.chosen &&
                  (rc = add_value(out, field[t.chosen], err)))
             rc = cox_err_wrap(err, rc, "%s:%d: column '%s'", path, number, column);
         line = next;

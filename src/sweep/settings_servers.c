@@ -28,7 +28,7 @@ static const struct cox_config_row lifetime_rows[] = {
     {"value", COX_CONFIG_TEXT, F(value), .help = "that chosen rows have in that column"},
     {"fits", COX_CONFIG_PATH, F(fits), .help = "what cox sweep fit-lifetimes -o wrote"},
     {"group", COX_CONFIG_TEXT, F(group), .help = "of the fits, where there are several"},
-    {"method", COX_CONFIG_ENUM, F(method), .initial = "least-squares", .choices = methods,
+    {"method", COX_CONFIG_ENUM, F(method), .initial = "likelihood", .choices = methods,
      .help = "of fitting; naive: as published, blind to servers that their users stopped"},
 };
 #undef F
