@@ -141,7 +141,7 @@ int cox_surrogate_shape(struct cox_surrogate *s, const int *first, struct cox_er
                            "output '%s' of the objective has %d values, it must be a single number",
                            output_of(s, s->objective)->name,
                            first[s->objective + 1] - first[s->objective]);
-    double *scratch = cox_alloc((size_t)first[s->n_outputs] * 5, sizeof *scratch);
+    double *scratch = cox_alloc((size_t)first[s->n_outputs], sizeof *scratch);
     int *copy = cox_alloc(n, sizeof *copy);
     if (!copy || !scratch) {
         cox_free(copy);
@@ -188,7 +188,7 @@ int cox_surrogate_add(struct cox_surrogate *s, int point, enum cox_purpose purpo
     p->purpose = (unsigned char)purpose;
     s->stale = true;
     if (s->model)
-        rc = cox_surrogate_rescore(s, point, err);
+        rc = cox_surrogate_rescore(s, 1, &point, err);
     if (p->path && !p->row)
         cox_surrogate_remember(s, point);
     /* In a search nothing is promised of the points that are not simulated: audits are for

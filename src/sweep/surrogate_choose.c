@@ -10,6 +10,7 @@
 #define MOST_CANDIDATES 20000 /* that an acquisition looks at */
 #define MODEL_CANDIDATES 1000 /* … for which the ensemble is asked again */
 #define MOST_VALUES 64        /* of a profile that count in an acquisition */
+#define ASKED 64              /* points that the ensemble is asked for at once */
 
 static int at_least(int a, int b)
 {
@@ -135,42 +136,49 @@ static double *gather(const struct cox_surrogate *s, const int *points, int n, c
     return out;
 }
 
-/* Every member's answers, in accuracies: [members][n][values], a few of a long profile's. */
+/* The values that count in an acquisition: of long profiles a few. */
+static int chosen_values(const struct cox_surrogate *s, int *value)
+{
+    int used = 0, n = 0, seen = 0;
+    for (int o = 0; o < s->n_outputs; o++)
+        used += cox_surrogate_wanted(s, o) ? s->first[o + 1] - s->first[o] : 0;
+    const int stride = used / MOST_VALUES + 1;
+    for (int o = 0; o < s->n_outputs; o++)
+        for (int j = s->first[o]; cox_surrogate_wanted(s, o) && j < s->first[o + 1]; j++)
+            if (seen++ % stride == 0)
+                value[n++] = j;
+    return n;
+}
+
+/* Every member's answers, in accuracies: [members][n][values]. */
 static double *ask_members(struct cox_surrogate *s, const int *pool, int n, int *values,
                            struct cox_err *err)
 {
-    const int K = cox_regressor_get_options(s->model->regressor)->members, m = s->n_values;
-    int used = 0;
-    for (int o = 0; o < s->n_outputs; o++)
-        if (cox_surrogate_wanted(s, o) || s->objective == o)
-            used += s->first[o + 1] - s->first[o];
-    const int stride = used / MOST_VALUES + 1;
-    *values = (used + stride - 1) / stride;
-    double *all = cox_alloc((size_t)K * (size_t)m, sizeof *all);
-    double *out = cox_alloc((size_t)K * (size_t)n * (size_t)*values, sizeof *out);
-    int rc = COX_OK;
-    for (int i = 0; i < n && all && out && rc == COX_OK; i++) {
-        const double *x = s->points->feature + (size_t)pool[i] * (size_t)s->d;
-        rc =
-            cox_regressor_predict_members(s->model->regressor, s->model->workspace, 1, x, all, err);
-        int seen = 0, v = 0;
-        for (int o = 0; o < s->n_outputs && rc == COX_OK; o++) {
-            if (!cox_surrogate_wanted(s, o) && s->objective != o)
-                continue;
-            for (int j = s->first[o]; j < s->first[o + 1]; j++) {
-                if (seen++ % stride != 0)
-                    continue;
-                for (int k = 0; k < K; k++)
-                    out[((size_t)k * (size_t)n + (size_t)i) * (size_t)*values + (size_t)v] =
-                        s->model->accuracy[j] > 0
-                            ? all[(size_t)k * (size_t)m + (size_t)j] / s->model->accuracy[j]
-                            : 0;
-                v++;
-            }
-        }
+    const size_t K = (size_t)cox_regressor_get_options(s->model->regressor)->members;
+    const size_t d = (size_t)s->d, m = (size_t)s->n_values;
+    int chosen[MOST_VALUES + 1];
+    const size_t M = (size_t)chosen_values(s, chosen);
+    double *x = cox_alloc(ASKED * d, sizeof *x), *all = cox_alloc(K * ASKED * m, sizeof *all);
+    double *out = cox_alloc(K * (size_t)n * M, sizeof *out);
+    int rc = x && all && out ? COX_OK : COX_ENOMEM;
+    *values = (int)M;
+    for (size_t at = 0; at < (size_t)n && rc == COX_OK; at += ASKED) {
+        const size_t some = (size_t)n - at < ASKED ? (size_t)n - at : ASKED;
+        for (size_t i = 0; i < some; i++)
+            memcpy(x + i * d, s->points->feature + (size_t)pool[at + i] * d, d * sizeof *x);
+        rc = cox_regressor_predict_members(s->model->regressor, s->model->workspace, (int64_t)some,
+                                           x, all, err);
+        for (size_t k = 0; k < K && rc == COX_OK; k++)
+            for (size_t i = 0; i < some; i++)
+                for (size_t v = 0; v < M; v++) {
+                    const double unit = s->model->accuracy[chosen[v]];
+                    out[(k * (size_t)n + at + i) * M + v] =
+                        unit > 0 ? all[(k * some + i) * m + (size_t)chosen[v]] / unit : 0;
+                }
     }
+    cox_free(x);
     cox_free(all);
-    if (rc == COX_OK && out)
+    if (rc == COX_OK)
         return out;
     cox_free(out);
     return NULL;

@@ -368,8 +368,5 @@ int cox_surrogate_load(struct cox_surrogate *s, const char *path, struct cox_err
     cox_surrogate_model_destroy(s->model);
     s->model = m;
     s->stale = s->known > 0;
-    for (int p = 0; p < s->n && rc == COX_OK; p++)
-        if (s->point[p].value && !s->point[p].row)
-            rc = cox_surrogate_rescore(s, p, err);
-    return rc;
+    return s->known > 0 ? cox_surrogate_rescore_audits(s, err) : COX_OK;
 }

@@ -57,8 +57,8 @@ struct cox_surrogate_job {
     bool running;
     atomic_int stop;
     int fd; /* eventfd */
-    int n, n_values, epochs;
-    bool hull, within_error;
+    int n, epochs;
+    double worth;          /* seconds that it may take to fit the rows well */
     double *x, *y, *error; /* [n][…] */
     struct cox_surrogate_model *model;
     int rc;
@@ -75,7 +75,7 @@ struct cox_surrogate {
     struct cox_surrogate_point *point;
     int n_outputs, n_values;
     int *first;      /* [n_outputs + 1]; NULL before the first result */
-    double *scratch; /* [5][n_values] */
+    double *scratch; /* [n_values] */
     int objective;   /* index of its output; -1 */
 
     int known, under_way, failed;
@@ -137,8 +137,10 @@ void cox_surrogate_accuracy(const struct cox_surrogate *s, int n, const double *
                             const double *error, double *accuracy);
 /* Whether output o is one whose accuracy counts. */
 bool cox_surrogate_wanted(const struct cox_surrogate *s, int o);
-/* Scores of point p, known, under the present model. */
-int cox_surrogate_rescore(struct cox_surrogate *s, int p, struct cox_err *err) COX_MUST_CHECK;
+/* surrogate_train.c: scores of points[n], known, under the present model; of all audits. */
+int cox_surrogate_rescore(struct cox_surrogate *s, int n, const int *points,
+                          struct cox_err *err) COX_MUST_CHECK;
+int cox_surrogate_rescore_audits(struct cox_surrogate *s, struct cox_err *err) COX_MUST_CHECK;
 
 /* surrogate_trust.c */
 void cox_surrogate_refresh(struct cox_surrogate *s);

@@ -13,6 +13,7 @@
 #include "sweep/surrogate_internal.h"
 
 #define CHUNK 256 /* points that a survey asks for at once */
+#define ASKED 64  /* … that the caller's thread does */
 
 void cox_surrogate_model_destroy(struct cox_surrogate_model *model)
 {
@@ -134,6 +135,7 @@ static int missed(const struct cox_surrogate *s, struct cox_surrogate_job *job, 
 }
 
 #define MOST_FITS 5
+#define FLOPS 2e10 /* of a core, about: by a clock a sweep could not be repeated */
 
 static int fit_rows(struct cox_surrogate *s, struct cox_surrogate_job *job)
 {
@@ -147,8 +149,13 @@ static int fit_rows(struct cox_surrogate *s, struct cox_surrogate_job *job)
     fit.final_rate = 0.05; /* the last epochs average over the noise of batches and dropout */
     fit.stop = &job->stop;
     cox_surrogate_accuracy(s, job->n, job->y, job->error, model->accuracy);
-    /* A simulation costs more than some epochs: it goes on while the rows themselves are missed. */
+    /* A simulation costs more than some epochs: while the rows themselves are missed it goes on, if
+     * that takes no longer than to simulate the new ones. */
+    const double cost = 6.0 * (double)cox_regressor_parameters(model->regressor) * job->n *
+                        job->epochs * s->settings->surrogate.members / FLOPS;
     for (int i = 0; i < MOST_FITS && share > s->settings->targets.failing / 4; i++) {
+        if (i > 0 && cost * (i + 1) > job->worth)
+            break;
         int rc = cox_regressor_fit(model->regressor, &data, &fit, &result, &job->err);
         if (rc == COX_EUNSTABLE && fit.warm) { /* from the beginning, once */
             fit.warm = false;
@@ -295,7 +302,9 @@ int cox_surrogate_train_begin(struct cox_surrogate *s, struct cox_err *err)
                            job->running ? "one is under way" : "there is nothing to learn from");
     job_clear(job);
     job->epochs = s->model ? s->settings->surrogate.epochs : s->settings->surrogate.epochs_first;
+    const int before = s->n_rows;
     int rc = copy_rows(s, job, err);
+    job->worth = s->known > 0 ? s->t_sim / s->known * (s->n_rows - before) : 0;
     if (rc == COX_OK && !(job->model = cox_alloc(1, sizeof *job->model)))
         rc = cox_err_set(err, COX_ENOMEM, "training: out of memory");
     if (rc == COX_OK &&
@@ -325,24 +334,49 @@ bool cox_surrogate_training(const struct cox_surrogate *s)
     return s->job.running;
 }
 
-int cox_surrogate_rescore(struct cox_surrogate *s, int p, struct cox_err *err)
+int cox_surrogate_rescore(struct cox_surrogate *s, int n, const int *points, struct cox_err *err)
 {
-    const size_t m = (size_t)s->n_values;
-    struct cox_surrogate_point *point = &s->point[p];
-    double *mean = s->scratch, *sd = s->scratch + m;
-    int rc = cox_regressor_predict(s->model->regressor, s->model->workspace, 1,
-                                   s->points->feature + (size_t)p * (size_t)s->d, mean, sd, err);
-    if (rc)
-        return cox_err_wrap(err, rc, "scoring a prediction");
-    cox_surrogate_scores(s, s->model->accuracy, point->value, point->error, mean,
-                         s->scratch + 2 * m, point->score);
-    if (s->objective >= 0 && !point->row) {
-        const int j = s->first[s->objective];
-        const double z = (point->value[j] - mean[j]) / sd[j];
-        if (isfinite(z))
-            s->z2[s->n_z2++ % COX_SURROGATE_RECENT] = z * z;
+    const size_t m = (size_t)s->n_values, d = (size_t)s->d;
+    double *x = cox_alloc(ASKED * d, sizeof *x);
+    double *mean = cox_alloc(2 * ASKED * m, sizeof *mean), *sd = mean ? mean + ASKED * m : NULL;
+    int rc = x && mean ? COX_OK : cox_err_set(err, COX_ENOMEM, "out of memory");
+    for (int at = 0; at < n && rc == COX_OK; at += ASKED) {
+        const int some = n - at < ASKED ? n - at : ASKED;
+        for (int i = 0; i < some; i++)
+            memcpy(x + (size_t)i * d, s->points->feature + (size_t)points[at + i] * d,
+                   d * sizeof *x);
+        rc =
+            cox_regressor_predict(s->model->regressor, s->model->workspace, some, x, mean, sd, err);
+        for (int i = 0; i < some && rc == COX_OK; i++) {
+            const struct cox_surrogate_point *point = &s->point[points[at + i]];
+            const size_t row = (size_t)i * m;
+            cox_surrogate_scores(s, s->model->accuracy, point->value, point->error, mean + row,
+                                 s->scratch, point->score);
+            if (s->objective >= 0 && !point->row) {
+                const size_t j = (size_t)s->first[s->objective];
+                const double z = (point->value[j] - mean[row + j]) / sd[row + j];
+                if (isfinite(z))
+                    s->z2[s->n_z2++ % COX_SURROGATE_RECENT] = z * z;
+            }
+        }
     }
-    return COX_OK;
+    cox_free(x);
+    cox_free(mean);
+    return rc ? cox_err_wrap(err, rc, "scoring predictions") : COX_OK;
+}
+
+/* What is known and not on the path. */
+int cox_surrogate_rescore_audits(struct cox_surrogate *s, struct cox_err *err)
+{
+    int *audits = cox_alloc((size_t)s->known, sizeof *audits), n = 0;
+    if (!audits)
+        return cox_err_set(err, COX_ENOMEM, "scoring predictions: out of memory");
+    for (int p = 0; p < s->n; p++)
+        if (s->point[p].value && !s->point[p].path)
+            audits[n++] = p;
+    int rc = cox_surrogate_rescore(s, n, audits, err);
+    cox_free(audits);
+    return rc;
 }
 
 int cox_surrogate_train_end(struct cox_surrogate *s, struct cox_ledger_model *out,
@@ -371,9 +405,8 @@ int cox_surrogate_train_end(struct cox_surrogate *s, struct cox_ledger_model *ou
     s->stale = true;
     if (s->objective >= 0)
         cox_surrogate_objective_model(s);
-    for (int p = 0; p < s->n && rc == COX_OK && s->objective < 0; p++)
-        if (s->point[p].value && !s->point[p].path)
-            rc = cox_surrogate_rescore(s, p, err);
+    if (s->objective < 0)
+        rc = cox_surrogate_rescore_audits(s, err);
     *out = s->model->told;
     return rc;
 }

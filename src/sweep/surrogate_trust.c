@@ -264,6 +264,14 @@ static void judge(struct cox_surrogate *s, double *scratch)
     explain(s, &t);
 }
 
+static bool any_wanted(const struct cox_surrogate *s)
+{
+    for (int o = 0; o < s->n_outputs; o++)
+        if (cox_surrogate_wanted(s, o))
+            return true;
+    return false;
+}
+
 void cox_surrogate_refresh(struct cox_surrogate *s)
 {
     const int open = s->n - s->known - s->failed;
@@ -291,6 +299,9 @@ void cox_surrogate_refresh(struct cox_surrogate *s)
     } else if (!s->model) {
         snprintf(s->why, sizeof s->why, "not yet: there is no model, %d points are known",
                  s->known);
+    } else if (!any_wanted(s)) {
+        snprintf(s->why, sizeof s->why,
+                 "not yet: no output has an accuracy, so all %d points are to be simulated", open);
     } else {
         judge(s, s->scratch_points);
     }
