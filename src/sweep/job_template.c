@@ -54,6 +54,10 @@ bool cox_template_is_reserved(const char *name)
 void cox_template_number(struct cox_str *out, double value)
 {
     char text[40];
+    if (fabs(value) < 1e16 && value == floor(value)) {
+        cox_str_addf(out, "%.0f", value); /* 1e15 as a whole number, too */
+        return;
+    }
     /* a decimal of 15 digits or fewer survives the way through a double, so %.15g finds it */
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);

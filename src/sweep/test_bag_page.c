@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* docs/bag.md: its examples load, its reference is what the tables say. A fenced block with a
- * file's name after its language is that file. */
+/* docs/bag.md: its examples load, and examples/, its reference is what the tables say. A fenced
+ * block with a file's name after its language is that file. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,6 +80,21 @@ static int write_blocks(char yaml[][64], int room)
     return n;
 }
 
+static void load(const char *path, int points)
+{
+    struct cox_sweep_settings settings;
+    struct cox_config *config;
+    struct cox_points p;
+    struct cox_err err = COX_ERR_INIT;
+    struct cox_arena *arena = cox_arena_create();
+    if (cox_sweep_settings_load(&settings, &config, path, NULL, 0, arena, &err) ||
+        cox_points_create(&p, &settings, config, &err))
+        fail_msg("%s", err.text);
+    assert_true(points ? p.n == points : p.n > 1);
+    cox_points_deinit(&p);
+    cox_arena_destroy(arena);
+}
+
 static void its_examples_load(void **state)
 {
     static const int points[] = {120, 200, 2000};
@@ -86,20 +102,28 @@ static void its_examples_load(void **state)
     (void)state;
     assert_int_equal(write_blocks(yaml, 8), 3);
     for (int i = 0; i < 3; i++) {
-        struct cox_sweep_settings settings;
-        struct cox_config *config;
-        struct cox_points p;
-        struct cox_err err = COX_ERR_INIT;
-        struct cox_arena *arena = cox_arena_create();
         char path[200];
         snprintf(path, sizeof path, "%s/%s", folder, yaml[i]);
-        if (cox_sweep_settings_load(&settings, &config, path, NULL, 0, arena, &err) ||
-            cox_points_create(&p, &settings, config, &err))
-            fail_msg("%s", err.text);
-        assert_int_equal(p.n, points[i]);
-        cox_points_deinit(&p);
-        cox_arena_destroy(arena);
+        load(path, points[i]);
     }
+}
+
+static void the_shipped_examples_load(void **state)
+{
+    (void)state;
+    int n = 0;
+    DIR *examples = opendir(COX_SOURCE_DIR "/examples");
+    assert_non_null(examples);
+    for (const struct dirent *entry; (entry = readdir(examples));) {
+        char path[400];
+        snprintf(path, sizeof path, COX_SOURCE_DIR "/examples/%s/bag.yaml", entry->d_name);
+        if (!cox_file_exists(path))
+            continue;
+        load(path, 0);
+        n++;
+    }
+    closedir(examples);
+    print_message("%d bag.yaml in examples\n", n);
 }
 
 int main(void)
@@ -107,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reference_is_what_the_tables_say),
         cmocka_unit_test(its_examples_load),
+        cmocka_unit_test(the_shipped_examples_load),
     };
     return cmocka_run_group_tests(tests, read_page, drop_page);
 }
