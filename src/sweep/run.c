@@ -107,8 +107,6 @@ static int init(struct cox_sweep *s, const char *directory, struct cox_err *err)
     if (!rc)
         rc = cox_sweep_directory_open(s, directory, err);
     if (!rc)
-        rc = cox_sweep_learn_init(s, err);
-    if (!rc)
         rc = cox_sweep_reload(s, err);
     s->n_reloaded = s->n_done;
     s->batch_results = 0;
@@ -266,7 +264,7 @@ static int settle(struct cox_sweep *s, struct cox_err *err)
     cox_sweep_refresh(s);
     if (s->served_model)
         s->served_model = -1; /* again: points whose jobs were stopped are to be predicted, too */
-    int rc = cox_sweep_serve(s, err);
+    int rc = cox_sweep_serve(s, true, err);
     if (!rc)
         rc = cox_sweep_servers_end(s, err);
     if (!rc)

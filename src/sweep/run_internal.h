@@ -33,6 +33,7 @@ enum {
 struct sweep_point {
     unsigned char state, purpose; /* enum cox_point_state, enum cox_purpose */
     bool active;                  /* in the queue of returned points, or an attempt is under way */
+    bool predicted;               /* a prediction is in the ledger, whatever the state */
     bool resumable;               /* its last attempt left a directory to go on in */
     int failures, forgiven;       /* of its attempts; of these before a retry was asked for */
     int losses;                   /* attempts ended from outside */
@@ -58,10 +59,12 @@ struct sweep_server {
     enum sweep_server_state state;
     int64_t id;
     int type;
-    int used;                            /* slots */
-    int jobs_done;                       /* or ended otherwise */
-    bool retiring;                       /* takes no more jobs */
-    double began_s, up_s, dies_s, end_s; /* end_s: after the notice; sweep's seconds */
+    int used;                     /* slots */
+    int jobs_done;                /* or ended otherwise */
+    bool retiring;                /* takes no more jobs */
+    bool idle;                    /* when it was taken away */
+    double began_s, up_s, dies_s; /* sweep's seconds */
+    double left_s;                /* when its last job so far ended */
 };
 
 /* What the types have shown: hours of a job. */
@@ -196,12 +199,17 @@ void cox_sweep_return(struct cox_sweep *s, int point); /* to be tried again, bef
 bool cox_sweep_hungry(const struct cox_sweep *s);      /* there may be something to plan */
 int cox_sweep_set_state(struct cox_sweep *s, int point, enum cox_point_state state,
                         enum cox_purpose purpose, struct cox_err *err) COX_MUST_CHECK;
+/* Of a point that is not simulated after all: todo, or predicted as before. */
+int cox_sweep_put_back(struct cox_sweep *s, int point, enum cox_purpose purpose,
+                       struct cox_err *err) COX_MUST_CHECK;
 double cox_sweep_expected_s(const struct cox_sweep *s); /* of one job; NaN: unknown */
 
 /* run_learn.c */
-int cox_sweep_learn_init(struct cox_sweep *s, struct cox_err *err) COX_MUST_CHECK;
+/* `anew`: a model of an earlier session is of no use, the settings have changed. */
+int cox_sweep_learn_init(struct cox_sweep *s, bool anew, struct cox_err *err) COX_MUST_CHECK;
 int cox_sweep_learn_turn(struct cox_sweep *s, struct cox_err *err) COX_MUST_CHECK;
-int cox_sweep_serve(struct cox_sweep *s, struct cox_err *err) COX_MUST_CHECK;
+/* `again`: although this model was served before: audits since then have moved its half-widths. */
+int cox_sweep_serve(struct cox_sweep *s, bool again, struct cox_err *err) COX_MUST_CHECK;
 int cox_sweep_learned(struct cox_sweep *s, int point, const struct cox_ledger_result *result,
                       double seconds, struct cox_err *err) COX_MUST_CHECK;
 void cox_sweep_refresh(struct cox_sweep *s); /* s->learned */

@@ -76,6 +76,14 @@ int cox_sweep_set_state(struct cox_sweep *s, int point, enum cox_point_state sta
     return cox_ledger_set_state(s->ledger, point, state, purpose, err);
 }
 
+int cox_sweep_put_back(struct cox_sweep *s, int point, enum cox_purpose purpose,
+                       struct cox_err *err)
+{
+    bool predicted = s->point[point].predicted;
+    return cox_sweep_set_state(s, point, predicted ? COX_POINT_PREDICTED : COX_POINT_TODO, purpose,
+                               err);
+}
+
 void cox_sweep_return(struct cox_sweep *s, int point)
 {
     if (s->point[point].active)
@@ -117,7 +125,6 @@ static int choose(struct cox_sweep *s, int most)
         s->returned_at = (s->returned_at + 1) % s->points.n;
         s->n_returned--;
         enum cox_purpose purpose = s->point[point].purpose;
-        s->point[point].active = false;
         s->picks[n++] =
             (struct cox_pick){point, purpose == COX_PURPOSE_NONE ? COX_PURPOSE_DESIGN : purpose};
     }
@@ -332,13 +339,15 @@ static int failed(struct cox_sweep *s, const struct sweep_job *job, const char *
         snprintf(then, sizeof then, "tried again (%d of %d)", tried, retries);
         tell_failure(s, job, reason, then);
         cox_sweep_return(s, job->point);
-        return cox_sweep_set_state(s, job->point, COX_POINT_TODO, p->purpose, err);
+        return cox_sweep_put_back(s, job->point, p->purpose, err);
     }
     snprintf(then, sizeof then, "given up, see %s", job->directory);
     tell_failure(s, job, reason, then);
     if (s->surrogate)
         cox_surrogate_failed(s->surrogate, job->point);
-    return cox_sweep_set_state(s, job->point, COX_POINT_FAILED, p->purpose, err);
+    p->predicted = false;
+    int rc = cox_ledger_drop_result(s->ledger, job->point, err);
+    return rc ? rc : cox_sweep_set_state(s, job->point, COX_POINT_FAILED, p->purpose, err);
 }
 
 /* The first job decides how many values each output has. */
@@ -386,6 +395,7 @@ static int finished(struct cox_sweep *s, const struct sweep_job *job, bool *good
                                     .value = v.value,
                                     .error = v.error,
                                     .first = v.first};
+    p->predicted = false;
     rc = cox_ledger_put_result(s->ledger, &row, err);
     if (!rc)
         rc = cox_sweep_set_state(s, job->point, COX_POINT_SIMULATED, p->purpose, err);
@@ -404,7 +414,7 @@ static int lost(struct cox_sweep *s, const struct sweep_job *job, struct cox_err
     struct sweep_point *p = &s->point[job->point];
     p->resumable = job->started && !isnan(s->settings->job.checkpoint_minutes);
     cox_sweep_return(s, job->point);
-    return cox_sweep_set_state(s, job->point, COX_POINT_TODO, p->purpose, err);
+    return cox_sweep_put_back(s, job->point, p->purpose, err);
 }
 
 enum ending { ENDED_OK, ENDED_FAILED, ENDED_TIMEOUT, ENDED_PREEMPTED, ENDED_KILLED };

@@ -26,7 +26,7 @@ static int take_model(void *user, const struct cox_ledger_model *row)
 }
 
 /* Before the results are told: with a model, each is scored as it comes. */
-int cox_sweep_learn_init(struct cox_sweep *s, struct cox_err *err)
+int cox_sweep_learn_init(struct cox_sweep *s, bool anew, struct cox_err *err)
 {
     char path[PATH_MAX];
     s->learned = (struct cox_surrogate_state){
@@ -37,11 +37,15 @@ int cox_sweep_learn_init(struct cox_sweep *s, struct cox_err *err)
     int rc = cox_surrogate_create(&s->surrogate, s->settings, &s->points, threads, err);
     if (!rc)
         rc = cox_ledger_models(s->ledger, take_model, s, err);
-    if (rc || !s->model)
+    if (rc || !s->model || anew)
         return rc;
     struct cox_err why = COX_ERR_INIT;
     rc = cox_path_join(path, sizeof path, s->directory, s->model_path, err);
-    if (!rc && cox_surrogate_load(s->surrogate, path, &why)) {
+    if (rc)
+        return rc;
+    if (!cox_surrogate_load(s->surrogate, path, &why)) {
+        s->learn_before_s = 0; /* it knows */
+    } else {
         cox_log(COX_LOG_WARN, "the last model is not used, another will be trained: %s", why.text);
         cox_surrogate_destroy(s->surrogate); /* nothing half loaded */
         s->surrogate = NULL;
@@ -110,8 +114,9 @@ static int serve_chunk(struct cox_sweep *s, struct chunk *c, struct cox_err *err
         enum cox_point_state to = c->served[i] ? COX_POINT_PREDICTED : COX_POINT_TODO;
         if (c->served[i])
             rc = cox_ledger_put_result(s->ledger, &row, err);
-        else if (p->state == COX_POINT_PREDICTED)
+        else if (p->predicted)
             rc = cox_ledger_drop_result(s->ledger, c->point[i], err);
+        p->predicted = c->served[i];
         if (!rc && p->state != to)
             rc = cox_sweep_set_state(s, c->point[i], to, COX_PURPOSE_NONE, err);
     }
@@ -136,9 +141,10 @@ static int serve_all(struct cox_sweep *s, struct chunk *c, struct cox_err *err)
     return !rc && c->n ? serve_chunk(s, c, err) : rc;
 }
 
-int cox_sweep_serve(struct cox_sweep *s, struct cox_err *err)
+int cox_sweep_serve(struct cox_sweep *s, bool again, struct cox_err *err)
 {
-    if (!s->surrogate || !s->learned.trusted || s->served_model == s->model || !s->model)
+    if (!s->surrogate || !s->learned.trusted || !s->model ||
+        (s->served_model == s->model && !again))
         return COX_OK;
     size_t m = (size_t)cox_surrogate_values(s->surrogate);
     struct chunk *c = cox_alloc(1, sizeof *c);
@@ -171,13 +177,16 @@ static int withdraw(struct cox_sweep *s, struct cox_err *err)
     int rc = cox_sweep_begin(s, err);
     if (!rc)
         rc = cox_ledger_withdraw_predictions(s->ledger, err);
-    cox_sweep_say(s, "%d predictions are withdrawn: %s", s->n_predicted, s->learned.why);
-    for (int i = 0; !rc && i < s->points.n; i++)
+    if (s->n_predicted)
+        cox_sweep_say(s, "%d predictions are withdrawn: %s", s->n_predicted, s->learned.why);
+    for (int i = 0; !rc && i < s->points.n; i++) {
+        s->point[i].predicted = false;
         if (s->point[i].state == COX_POINT_PREDICTED) {
             s->point[i].state = COX_POINT_TODO;
             s->n_predicted--;
             s->n_todo++;
         }
+    }
     s->served_model = 0;
     s->choose_dry = false;
     s->batch_due = true;
@@ -229,6 +238,6 @@ int cox_sweep_learn_turn(struct cox_sweep *s, struct cox_err *err)
     if (s->served_model && !s->learned.trusted)
         rc = withdraw(s, err);
     if (!rc && s->learned.trusted && (s->learned.complete || s->n_todo <= SERVE_MOST))
-        rc = cox_sweep_serve(s, err);
+        rc = cox_sweep_serve(s, false, err);
     return rc;
 }

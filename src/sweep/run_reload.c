@@ -13,6 +13,8 @@
 #include "base/str.h"
 #include "sweep/run_internal.h"
 
+#define ENVIRONMENT ((size_t)1 << 20) /* bytes of a process's that are looked at */
+
 /* ---- attempts ---- */
 
 struct attempts {
@@ -87,43 +89,47 @@ static int reload_attempts(struct cox_sweep *s, double until_s, struct cox_err *
 
 /* A job dies with the controller, but what it had started itself may live on and write into the
  * directory that is now somebody else's. */
-static bool is_ours(const struct cox_sweep *s, int proc, const char *pid)
+static bool is_ours(const struct cox_sweep *s, int proc, const char *pid, char *text)
 {
-    static const size_t most = 1 << 21;
     char path[64];
-    char *text = NULL;
     size_t length = 0;
-    bool found = false;
-    snprintf(path, sizeof path, "%s/environ", pid);
+    ssize_t n = 0;
+    snprintf(path, sizeof path, "%.40s/environ", pid);
     int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
+    while (length < ENVIRONMENT - 1 && (n = read(fd, text + length, ENVIRONMENT - 1 - length)) > 0)
+        length += (size_t)n;
     close(fd);
-    snprintf(path, sizeof path, "/proc/%s/environ", pid);
-    if (cox_file_read(&text, &length, path, most, NULL))
-        return false;
-    for (size_t at = 0; !found && at < length; at += strlen(text + at) + 1)
-        found = !strcmp(text + at, s->token_env);
-    cox_free(text);
-    return found;
+    text[length] = '\0';
+    for (size_t at = 0; at < length; at += strlen(text + at) + 1)
+        if (!strcmp(text + at, s->token_env))
+            return true;
+    return false;
 }
 
 void cox_sweep_end_orphans(const struct cox_sweep *s)
 {
     DIR *proc = opendir("/proc");
-    if (!proc)
+    char *text = cox_alloc(ENVIRONMENT, 1);
+    if (!proc || !text) {
+        if (proc)
+            closedir(proc);
+        cox_free(text);
         return;
+    }
     const struct dirent *entry;
     while ((entry = readdir(proc))) {
         long long pid = 0;
         if (cox_parse_int(entry->d_name, &pid) || pid <= 1 || pid == getpid() ||
-            !is_ours(s, dirfd(proc), entry->d_name))
+            !is_ours(s, dirfd(proc), entry->d_name, text))
             continue;
         cox_log(COX_LOG_WARN, "process %lld is left of an earlier session of this sweep: ended",
                 pid);
         kill((pid_t)pid, SIGKILL);
     }
     closedir(proc);
+    cox_free(text);
 }
 
 /* ---- results ---- */
@@ -144,9 +150,12 @@ static int take_result(void *user, const struct cox_ledger_result *row)
 {
     struct results *r = user;
     struct cox_sweep *s = r->s;
-    if (row->point < 0 || row->point >= s->points.n || row->predicted)
+    if (row->point < 0 || row->point >= s->points.n)
         return COX_OK;
     struct sweep_point *p = &s->point[row->point];
+    p->predicted = row->predicted;
+    if (row->predicted)
+        return COX_OK;
     if (!r->reread) {
         r->found[row->point] = true;
         p->state = COX_POINT_SIMULATED;
@@ -274,8 +283,8 @@ static int settle_points(struct cox_sweep *s, struct cox_err *err)
         bool back = p->resumable || p->state == COX_POINT_RUNNING || p->state == COX_POINT_FAILED ||
                     p->purpose == COX_PURPOSE_AUDIT;
         enum cox_purpose purpose = back ? p->purpose : COX_PURPOSE_NONE;
-        if (p->state != COX_POINT_TODO || purpose != p->purpose)
-            rc = cox_sweep_set_state(s, i, COX_POINT_TODO, purpose, err);
+        if (p->predicted || p->state != COX_POINT_TODO || purpose != p->purpose)
+            rc = cox_sweep_put_back(s, i, purpose, err);
         if (back) {
             cox_sweep_return(s, i);
             if (s->surrogate)
@@ -301,6 +310,8 @@ static int reload_all(struct cox_sweep *s, struct cox_err *err)
     for (int i = 0; !rc && before.changed && i < s->points.n; i++)
         if (s->point[i].state == COX_POINT_PREDICTED)
             s->point[i].state = COX_POINT_TODO;
+    if (!rc)
+        rc = cox_sweep_learn_init(s, before.changed, err);
     if (!rc)
         rc = reload_attempts(s, before.elapsed_s, err);
     if (!rc)

@@ -196,7 +196,6 @@ static int buy(struct cox_sweep *s, struct sweep_server *v, struct cox_err *err)
     double life_h = cox_lifetime_quantile(&t->life, cox_rng_uniform(&rng));
     v->up_s = now + t->startup_h * s->hour_s;
     v->dies_s = v->up_s + life_h * s->hour_s;
-    v->end_s = v->dies_s + t->notice_s * s->hour_s / 3600;
     return record(s, v, NAN, false, err);
 }
 
@@ -257,6 +256,7 @@ void cox_sweep_server_left(struct cox_sweep *s, const struct sweep_job *job, dou
     struct sweep_type_seen *seen = &s->seen[v->type];
     v->used--;
     v->jobs_done++;
+    v->left_s = cox_sweep_now(s);
     if (ok && !job->resumes)
         seen->hours += (hours(s, seconds) - seen->hours) / ++seen->n;
 }
@@ -288,12 +288,11 @@ static int servers_wanted(const struct cox_sweep *s)
     return n < 0 || n > most ? most : n;
 }
 
-static int take_away(struct cox_sweep *s, int place)
+static void take_away(struct cox_sweep *s, int place)
 {
     for (int j = 0; j < s->job_room; j++)
         if (s->job[j].attempt && s->job[j].server == place)
             cox_sweep_tell_job(s, &s->job[j]);
-    return COX_OK;
 }
 
 static int age(struct cox_sweep *s, int place, double now, struct cox_err *err)
@@ -303,10 +302,12 @@ static int age(struct cox_sweep *s, int place, double now, struct cox_err *err)
         v->state = SERVER_UP;
     if (v->state == SERVER_UP && now >= v->dies_s) {
         v->state = SERVER_NOTICED;
+        v->idle = !v->used;
         take_away(s, place);
     }
+    /* its jobs are killed at the end of the notice, and are gone a moment later */
     if (v->state == SERVER_NOTICED && !v->used)
-        return give_back(s, v, fmin(fmax(v->dies_s, now), v->end_s), true, err);
+        return give_back(s, v, v->idle ? fmax(v->dies_s, v->left_s) : now, true, err);
     return COX_OK;
 }
 

@@ -122,8 +122,8 @@ void cox_surrogate_accuracy(const struct cox_surrogate *s, int n, const double *
                 most = fmax(most, value[(size_t)i * m + (size_t)j]);
             }
         double wanted = output->accuracy > 0 ? output->accuracy : 0;
-        if (output->relative_accuracy > 0 && most > least)
-            wanted = fmax(wanted, output->relative_accuracy * (most - least));
+        if (!(wanted > 0) && output->relative_accuracy > 0 && most > least)
+            wanted = output->relative_accuracy * (most - least);
         if (!cox_surrogate_wanted(s, o) && most > least)
             wanted = 0.05 * (most - least);
         for (int j = s->first[o]; j < s->first[o + 1]; j++) {
