@@ -84,6 +84,19 @@ static int append(struct cox_values *out, const struct cox_reading *r, struct co
     return COX_OK;
 }
 
+/* The job's directory is known to whoever asks; without it the message is short enough for a table
+ * of failures. */
+static void shorten(struct cox_err *err, const char *directory)
+{
+    size_t n = strlen(directory);
+    char *at = err ? strstr(err->text, directory) : NULL;
+    while (at && n) {
+        size_t cut = at[n] == '/' ? n + 1 : 0;
+        memmove(at, at + cut, strlen(at + cut) + 1);
+        at = strstr(at + !cut, directory);
+    }
+}
+
 int cox_outputs_read(struct cox_values *out, const struct cox_sweep_settings *settings,
                      const char *directory, struct cox_err *err)
 {
@@ -99,8 +112,10 @@ int cox_outputs_read(struct cox_values *out, const struct cox_sweep_settings *se
         if (!rc)
             rc = append(out, &reading, err);
         cox_reading_deinit(&reading);
-        if (rc)
+        if (rc) {
+            shorten(err, directory);
             cox_err_wrap(err, rc, "output '%s'", output[i].name);
+        }
         out->first[i + 1] = out->n;
     }
     if (rc)

@@ -1,19 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Checks of the files that a bag.yaml names: that they are there, and their placeholders. */
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/str.h"
 #include "sweep/job_command.h"
 #include "sweep/job_template.h"
 #include "sweep/settings_check.h"
+
+/* The name in the folder of `path` that is nearest to its own; "" when none is near. */
+static void nearest_name(const char *path, char *out, size_t size)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    int best = 1000;
+    out[0] = '\0';
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    DIR *entries = opendir(folder);
+    for (const struct dirent *entry; entries && (entry = readdir(entries));) {
+        const char *candidate = entry->d_name;
+        int distance = cox_str_distance(name, candidate);
+        if (candidate[0] == '.' || distance >= best || cox_str_nearest(name, &candidate, 1) < 0)
+            continue;
+        best = distance;
+        snprintf(out, size, "%s", candidate);
+    }
+    if (entries)
+        closedir(entries);
+}
 
 static int check_there(const struct cox_config *config, const char *key, const char *path,
                        struct cox_err *err)
 {
     if (cox_file_exists(path))
         return COX_OK;
-    return cox_config_error(config, key, err, COX_EINVAL, "there is no file '%s'", path);
+    char near[NAME_MAX + 1];
+    nearest_name(path, near, sizeof near);
+    return cox_config_error(config, key, err, COX_EINVAL, "there is no file '%s'%s%s%s", path,
+                            near[0] ? "; did you mean '" : "", near, near[0] ? "'?" : "");
 }
 
 static int check_template(const struct cox_config *config, const char *key, const char *path,

@@ -75,7 +75,8 @@ static void refuses(const struct cox_sweep_output *output, const char *text, con
     int rc = read_outputs(&v, 1, output, &err);
     if (!rc)
         fail_msg("accepted: %s", text);
-    if (!strstr(err.text, "output 'y': ") || !strstr(err.text, place) || !strstr(err.text, what))
+    if (strstr(err.text, folder) || !strstr(err.text, "output 'y': ") || !strstr(err.text, place) ||
+        !strstr(err.text, what))
         fail_msg("wanted '%s' and '%s' in: %s", place, what, err.text);
     assert_null(v.value);
 }

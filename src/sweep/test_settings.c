@@ -202,6 +202,8 @@ static void placeholders_are_checked_at_their_place(void **state)
             "in.other:1:1:", "{lambda} is no parameter");
     refuses(PARAMETER JOB "  files: [gone.in]\n" OUTPUT, ":5:11:", "gone.in");
     refuses(PARAMETER JOB "  links: [gone.dat]\n" OUTPUT, ":5:11:", "gone.dat");
+    write_file("pair.dat", "x");
+    refuses(PARAMETER JOB "  links: [piar.dat]\n" OUTPUT, ":5:11:", "did you mean 'pair.dat'?");
     write_file("same.in", "x");
     write_file("same", "x");
     refuses(PARAMETER JOB "  files: [same.in]\n  links: [same]\n" OUTPUT,
