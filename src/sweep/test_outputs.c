@@ -13,8 +13,11 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/rng.h"
+#include "base/str.h"
 #include "h5/h5.h"
 #include "sweep/outputs.h"
+#include "sweep/outputs_table.h"
 
 static char folder[64];
 
@@ -122,6 +125,56 @@ static void tables_are_read(void **state)
     /* a name that is a number, and a word beside the numbers that are asked for */
     expect(CSV(.column = "1"), "x,1\n5,6\n", 1, LIST(6), NULL);
     expect(CSV(.column = "rho"), "name,rho\nrun one,4\n", 1, LIST(4), NULL);
+}
+
+/* A field of random characters, as RFC 4180 writes it: quoted where it must be, now and then where
+ * it need not. */
+static void add_field(struct cox_str *csv, struct cox_rng *rng, char *field)
+{
+    static const char letters[] = "ab ,\"\n#'\tz";
+    int n = (int)cox_rng_below(rng, 7);
+    for (int i = 0; i < n; i++)
+        field[i] = letters[cox_rng_below(rng, sizeof letters - 1)];
+    field[n] = '\0';
+    bool blank = n && (strchr(" \t", field[0]) || strchr(" \t", field[n - 1]));
+    if (!blank && !strpbrk(field, ",\"\n#") && cox_rng_below(rng, 2)) {
+        cox_str_add(csv, field);
+        return;
+    }
+    cox_str_add(csv, "\"");
+    for (int i = 0; i < n; i++)
+        cox_str_addf(csv, field[i] == '"' ? "%c\"" : "%c", field[i]);
+    cox_str_add(csv, "\"");
+}
+
+static void any_field_comes_back(void **state)
+{
+    (void)state;
+    struct cox_rng rng;
+    cox_rng_init(&rng, 3, 0);
+    for (int turn = 0; turn < 500; turn++) {
+        enum { ROWS = 6, COLUMNS = 4 };
+        char field[ROWS][COLUMNS][8];
+        struct cox_str csv;
+        struct cox_table table;
+        struct cox_err err = COX_ERR_INIT;
+        cox_str_init(&csv, 1 << 16);
+        cox_str_add(&csv, "w,x,y,z\r\n");
+        for (int i = 0; i < ROWS; i++)
+            for (int k = 0; k < COLUMNS; k++) {
+                add_field(&csv, &rng, field[i][k]);
+                cox_str_add(&csv, k + 1 < COLUMNS ? "," : turn % 2 ? "\r\n" : "\n");
+            }
+        if (cox_table_parse(&table, "t", cox_str_text(&csv), csv.length, &err))
+            fail_msg("%s, of:\n%s", err.text, cox_str_text(&csv));
+        assert_int_equal(table.n_rows, ROWS);
+        for (int i = 0; i < ROWS; i++)
+            for (int k = 0; k < COLUMNS; k++)
+                assert_string_equal(table.field[i * COLUMNS + k], field[i][k]);
+        assert_string_equal(table.name[3], "z");
+        cox_table_deinit(&table);
+        cox_str_deinit(&csv);
+    }
 }
 
 static void bad_tables_are_refused_with_their_place(void **state)
@@ -320,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_read),
+        cmocka_unit_test(any_field_comes_back),
         cmocka_unit_test(bad_tables_are_refused_with_their_place),
         cmocka_unit_test(json_is_read),
         cmocka_unit_test(logs_are_read),
