@@ -237,9 +237,7 @@ static int commit_if_due(struct cox_sweep *s, struct cox_err *err)
 
 static int turn(struct cox_sweep *s, struct cox_err *err)
 {
-    int rc = await(s, err);
-    if (!rc)
-        rc = cox_sweep_supervise(s, err);
+    int rc = cox_sweep_supervise(s, err);
     if (!rc)
         rc = cox_sweep_learn_turn(s, err);
     if (!rc)
@@ -256,7 +254,7 @@ static int turn(struct cox_sweep *s, struct cox_err *err)
         rc = cox_sweep_launch(s, err);
     cox_sweep_status(s, false);
     cox_sweep_tell(s, false);
-    return rc;
+    return rc || s->phase == SWEEP_OVER ? rc : await(s, err);
 }
 
 static int settle(struct cox_sweep *s, struct cox_err *err)
