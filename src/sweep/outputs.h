@@ -14,8 +14,8 @@ struct cox_values {
 };
 void cox_values_deinit(struct cox_values *values);
 
-/* COX_EFORMAT with the file (as seen from `directory`), where in it, and what was looked for; values
- * that are not finite are refused, errors that are not finite or negative too. */
+/* COX_EFORMAT with the file (as seen from `directory`), where in it, and what was looked for;
+ * values that are not finite are refused, errors that are not finite or negative too. */
 int cox_outputs_read(struct cox_values *out, const struct cox_sweep_settings *settings,
                      const char *directory, struct cox_err *err) COX_MUST_CHECK;
 

@@ -161,8 +161,7 @@ static int read_design(struct cox_sweep_view *v, const char *directory, struct c
         rc = cox_err_set(err, COX_ENOTFOUND, "'%s' is not the directory of a sweep: it has no %s",
                          directory, "config.yaml");
     if (!rc)
-        rc =
-            cox_config_load(&config, &v->settings, &cox_sweep_settings_schema, path, v->arena, err);
+        rc = cox_sweep_settings_view(&v->settings, &config, path, v->arena, err);
     if (!rc)
         rc = cox_points_create(&v->points, &v->settings, config, err);
     if (!rc) {
