@@ -79,18 +79,22 @@ def main(argv):
         table, argv = argv[1], argv[2:]
     if not argv or len(argv) % 2:
         sys.exit(__doc__)
-    lines = ["reference,ion,bins,within_1,within_2,chi2_per_bin,rms_difference_M,rms_error_M,rms_error_reference_M,"
-             "lopsided,lopsided_reference,peak_M,peak_reference_M"]
+    lines = ["reference,ion,bins,within_1,within_2,chi2_per_bin,chi2_of_noise,rms_difference_M,rms_error_M,"
+             "rms_error_reference_M,lopsided,lopsided_reference,peak_M,peak_error_M,peak_reference_M"]
     for path, directory in zip(argv[::2], argv[1::2]):
         width, mine = ours(directory)
         theirs = reference(path, width)
         for name in ("cation", "anion"):
             found = agreement(mine[name], theirs[name])
-            peak, peak_reference = (max((p[k][0] + p[-1 - k][0]) / 2 for k in p if k >= 0 and -1 - k in p)
-                                    for p in (mine[name], theirs[name]))
+            share = lopsided(theirs[name])  # of the published error that is noise of the mean
+            noise = agreement(mine[name], {k: (v, e * share) for k, (v, e) in theirs[name].items()})[3]
+            best = [max((((p[k][0] + p[-1 - k][0]) / 2, k) for k in p if k >= 0 and -1 - k in p)) for p in
+                    (mine[name], theirs[name])]
+            k = best[0][1]
+            error = math.hypot(mine[name][k][1], mine[name][-1 - k][1]) / 2
             lines.append(f"{os.path.basename(path)[:-4]},{name},{found[0]},{found[1]:.3f},{found[2]:.3f},{found[3]:.3f},"
-                         f"{found[4]:.4f},{found[5]:.4f},{found[6]:.4f},{lopsided(mine[name]):.2f},"
-                         f"{lopsided(theirs[name]):.2f},{peak:.4f},{peak_reference:.4f}")
+                         f"{noise:.3f},{found[4]:.4f},{found[5]:.4f},{found[6]:.4f},{lopsided(mine[name]):.2f},"
+                         f"{share:.2f},{best[0][0]:.4f},{error:.4f},{best[1][0]:.4f}")
     text = "\n".join(lines) + "\n"
     if table:
         with open(table, "w") as file:
