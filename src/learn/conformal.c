@@ -51,9 +51,12 @@ int64_t cox_conformal_least(double alpha)
     return n;
 }
 
+/* NaN: it takes a standard deviation and there is none. */
 static double divisor(const struct cox_conformal *c, int j, const double *sd)
 {
-    return c->options.normalise ? sd[j] + c->options.floor * c->scale[j] : c->scale[j];
+    if (!c->options.normalise)
+        return c->scale[j];
+    return sd ? sd[j] + c->options.floor * c->scale[j] : (double)NAN;
 }
 
 /* NaN: no value. */

@@ -19,8 +19,9 @@ struct prediction {
     struct cox_regressor_workspace **workspaces; /* [threads] */
     int64_t n;
     const double *x;
-    double *mean, *sd; /* or */
-    double *values;
+    double *out; /* [n][out], or the members' apart: [K][n][out] */
+    bool apart;
+    double *sd; /* may be NULL */
 };
 
 static int64_t block_rows(int64_t n)
@@ -98,10 +99,10 @@ static void predict_block(const struct prediction *p, struct cox_regressor_works
     double *squares = p->sd ? p->sd + first * out : NULL;
     for (int k = 0; k < members; k++) {
         cox_regressor_forward(r, &r->members[k], (int)rows, w->x, w->act, w->scaled);
-        if (p->values)
-            accumulate(r, 0, rows, w->scaled, p->values + (k * p->n + first) * out, NULL);
+        if (p->apart)
+            accumulate(r, 0, rows, w->scaled, p->out + (k * p->n + first) * out, NULL);
         else
-            accumulate(r, k, rows, w->scaled, p->mean + first * out, squares);
+            accumulate(r, k, rows, w->scaled, p->out + first * out, squares);
     }
     for (int64_t i = 0; squares && members > 1 && i < rows * out; i++)
         squares[i] = sqrt(squares[i] / (members - 1));
@@ -166,7 +167,7 @@ int cox_regressor_predict(const struct cox_regressor *regressor,
                           struct cox_regressor_workspace *workspace, int64_t n, const double *x,
                           double *mean, double *sd, struct cox_err *err)
 {
-    struct prediction p = {.regressor = regressor, .n = n, .x = x, .mean = mean, .sd = sd};
+    struct prediction p = {.regressor = regressor, .n = n, .x = x, .out = mean, .sd = sd};
     return predict(&p, workspace, err);
 }
 
@@ -174,6 +175,6 @@ int cox_regressor_predict_members(const struct cox_regressor *regressor,
                                   struct cox_regressor_workspace *workspace, int64_t n,
                                   const double *x, double *values, struct cox_err *err)
 {
-    struct prediction p = {.regressor = regressor, .n = n, .x = x, .values = values};
+    struct prediction p = {.regressor = regressor, .n = n, .x = x, .out = values, .apart = true};
     return predict(&p, workspace, err);
 }
