@@ -235,6 +235,15 @@ static void acquire(struct cox_surrogate *s, int *pool, int n, int most)
     cox_free(known);
 }
 
+static double distance2(const struct cox_surrogate *s, int p, int q)
+{
+    const double *a = s->unit + (size_t)p * (size_t)s->d, *b = s->unit + (size_t)q * (size_t)s->d;
+    double sum = 0;
+    for (int f = 0; f < s->d; f++)
+        sum += (a[f] - b[f]) * (a[f] - b[f]);
+    return sum;
+}
+
 /* The first points: by turns the farthest from all before (which finds the corners, so that the
  * hull is wide) and the best of ten at random (Mitchell 1991: even inside). */
 static void first_list(struct cox_surrogate *s, int *pool, int n, int most)
@@ -263,21 +272,43 @@ static void first_list(struct cox_surrogate *s, int *pool, int n, int most)
         } else {
             p = s->path[k + s->n_path];
         }
-        for (int i = 0; i < n; i++) {
-            double sum = 0;
-            for (int f = 0; f < s->d; f++) {
-                const double t = s->unit[(size_t)pool[i] * (size_t)s->d + (size_t)f] -
-                                 s->unit[(size_t)p * (size_t)s->d + (size_t)f];
-                sum += t * t;
-            }
-            nearest[i] = fmin(nearest[i], sum);
-        }
+        for (int i = 0; i < n; i++)
+            nearest[i] = fmin(nearest[i], distance2(s, pool[i], p));
     }
     cox_free(nearest);
 }
 
+/* Of those with gain >= 0; -1: none. */
+static int largest(const double *gain, int n)
+{
+    int best = -1;
+    for (int i = 0; i < n; i++)
+        if (gain[i] >= 0 && (best < 0 || gain[i] > gain[best]))
+            best = i;
+    return best;
+}
+
+static int farthest(const struct cox_surrogate *s, const int *pool, const double *gain, int n)
+{
+    int best = -1;
+    double most = -1;
+    for (int i = 0; i < n; i++) {
+        double nearest = gain[i] >= 0 ? INFINITY : -1;
+        for (int j = 0; j < s->n_path && nearest > most; j++)
+            nearest = fmin(nearest, distance2(s, pool[i], s->path[j]));
+        for (int j = 0; j < s->n_list && nearest > most; j++)
+            nearest = fmin(nearest, distance2(s, pool[i], s->list[j]));
+        if (nearest > most) {
+            most = nearest;
+            best = i;
+        }
+    }
+    return best;
+}
+
 /* The largest expected improvement, then the largest of those that are not near to it, and so on:
- * near ones would tell the same. */
+ * near ones would tell the same. Every fourth is the one farthest from all that is known: the
+ * ensemble does not know what it has not seen. */
 static void search_list(struct cox_surrogate *s, const int *pool, int n, int most)
 {
     const double apart = 0.05 * 0.05 * s->d;
@@ -287,22 +318,17 @@ static void search_list(struct cox_surrogate *s, const int *pool, int n, int mos
     cox_surrogate_improvements(s, n, pool, gain);
     while (s->n_list < most) {
         int best = -1;
-        for (int i = 0; i < n; i++)
-            if (gain[i] >= 0 && (best < 0 || gain[i] > gain[best]))
-                best = i;
+        if ((s->n_path + s->n_list) % 4 == 3)
+            best = farthest(s, pool, gain, n);
+        else
+            best = largest(gain, n);
         if (best < 0)
             break;
         s->list[s->n_list++] = pool[best];
-        const double *at = s->unit + (size_t)pool[best] * (size_t)s->d;
-        for (int i = 0; i < n; i++) {
-            double sum = 0;
-            for (int f = 0; f < s->d; f++) {
-                const double t = s->unit[(size_t)pool[i] * (size_t)s->d + (size_t)f] - at[f];
-                sum += t * t;
-            }
-            if (sum <= apart)
+        const int taken = pool[best];
+        for (int i = 0; i < n; i++)
+            if (distance2(s, pool[i], taken) <= apart)
                 gain[i] = -1;
-        }
     }
     cox_free(gain);
 }

@@ -6,7 +6,10 @@
 
 #include "sweep/surrogate_internal.h"
 
-#define QUIET 2 /* models in a row that expect no improvement: one may be too sure of itself */
+/* A search ends when so many models in a row expect no improvement, and so many results per feature
+ * brought none: an ensemble may be too sure of itself where it has seen nothing. */
+#define QUIET 2
+#define FRUITLESS 10
 
 static double value_of(const struct cox_surrogate *s, int p)
 {
@@ -61,6 +64,29 @@ static double improvement(const struct cox_surrogate *s, int p, double best, dou
     }
 }
 
+static double tolerance(const struct cox_surrogate *s)
+{
+    const double t = s->settings->objective.tolerance;
+    return t >= 0 ? t : s->model ? s->model->accuracy[s->first[s->objective]] : 0;
+}
+
+/* Results on the path since one was better by more than the tolerance than all before. */
+static int fruitless(const struct cox_surrogate *s)
+{
+    double best = INFINITY;
+    int n = 0;
+    for (int i = 0; i < s->n_path; i++) {
+        const int p = s->path[i];
+        if (!s->point[p].value)
+            continue;
+        const double now = merit(s, value_of(s, p));
+        n = now < best - tolerance(s) ? 0 : n + 1;
+        if (n == 0)
+            best = now;
+    }
+    return n;
+}
+
 void cox_surrogate_improvements(const struct cox_surrogate *s, int n, const int *points,
                                 double *out)
 {
@@ -81,12 +107,6 @@ static double expected(const struct cox_surrogate *s)
         if (!s->point[p].value && !s->point[p].failed)
             most = fmax(most, improvement(s, p, merit(s, value_of(s, best)), wide));
     return most;
-}
-
-static double tolerance(const struct cox_surrogate *s)
-{
-    const double t = s->settings->objective.tolerance;
-    return t >= 0 ? t : s->model ? s->model->accuracy[s->first[s->objective]] : 0;
 }
 
 /* After every training: what it expects. */
@@ -112,7 +132,7 @@ void cox_surrogate_objective_state(struct cox_surrogate *s)
     } else if (!s->model) {
         snprintf(s->why, sizeof s->why, "not yet: there is no model, the best '%s' is %.6g",
                  o->output, value);
-    } else if (s->quiet >= QUIET) {
+    } else if (s->quiet >= QUIET && fruitless(s) >= FRUITLESS * s->d) {
         s->complete = true;
         snprintf(s->why, sizeof s->why,
                  o->kind == COX_OBJECTIVE_REACH

@@ -31,9 +31,11 @@ struct loop {
     /* what came of it */
     struct cox_surrogate_state state;
     int simulated, trainings, withdrawn; /* of trust */
-    double bad_first;                    /* likewise when predictions were first served */
-    double bad;                          /* true share of failing among what is served; NaN: none */
-    struct cox_surrogate *surrogate;     /* for a look; freed by loop_deinit */
+    double aim;                          /* a value of the first output … */
+    int reached;      /* … and after how many simulations one was as small; 0: never */
+    double bad_first; /* likewise when predictions were first served */
+    double bad;       /* true share of failing among what is served; NaN: none */
+    struct cox_surrogate *surrogate; /* for a look; freed by loop_deinit */
 };
 
 static inline void loop_init(struct loop *l, int n, int d, loop_function *function, int n_values)
@@ -41,6 +43,7 @@ static inline void loop_init(struct loop *l, int n, int d, loop_function *functi
     static const char *const activations[] = {"tanh", "tanh"};
     memset(l, 0, sizeof *l);
     l->function = function;
+    l->aim = -INFINITY;
     l->cores = 8;
     l->threads = 1;
     l->output[0] = (struct cox_sweep_output){
@@ -153,6 +156,8 @@ static inline int loop_run(struct loop *l, int most, struct cox_err *err)
                                    err);
             known[pick.point] = true;
             l->simulated++;
+            if (!l->reached && value[0] <= l->aim)
+                l->reached = l->simulated;
             idle = 0;
         } else if (++idle > 2) {
             rc = cox_err_set(err, COX_EINVAL, "the loop is stuck after %d results: %s",
