@@ -55,7 +55,7 @@ def arguments(argv):
         "default: as --ions says, 6 to 14 nm")
     add("--timestep", type=float, default=0.01, help="of pairs and walls, smaller diameter × √(m/kT)")
     add("--multiple", type=int, default=4, help="of it, a step: for the mesh and the thermostat (r-RESPA); 1: one timestep")
-    add("--damp", type=float, default=5.0, help="nm √(m/kT), of the Langevin thermostat")
+    add("--damp", type=float, default=1.0, help="nm √(m/kT), of the Langevin thermostat")
     add("--accuracy", type=float, default=1e-4, help="of PPPM: error of forces in kT per smaller diameter")
     add("--cutoff", type=float, help="nm, of the real-space part; default: where both parts cost least")
     add("--bin", type=float, help="nm, of density.csv; default: 0.05 of the smaller diameter")
