@@ -162,17 +162,40 @@ static bool parse_format(const char *from, size_t n, char format[FORMAT_SIZE], c
     return true;
 }
 
+/* Whether %d says all there is to say: else two points would become one job behind one's back. */
+static bool is_whole(const struct cox_template_scope *scope, int what)
+{
+    const struct cox_sweep_parameter *p = what < scope->n ? &scope->parameter[what] : NULL;
+    if (!p || p->whole)
+        return true;
+    for (int i = 0; i < p->values.n; i++) {
+        double x = p->values.items[i];
+        if (x != floor(x) || fabs(x) > 0x1p53)
+            return false;
+    }
+    return p->values.n > 0;
+}
+
 static bool fits(const struct cox_template_scope *scope, int what, char conversion)
 {
     bool word = what < scope->n ? scope->parameter[what].choices.n > 0 : what - scope->n == BAG;
     if (word)
         return conversion == 's';
-    return conversion == 'd' || (what < scope->n && strchr("eEfFgG", conversion));
+    if (conversion == 'd')
+        return is_whole(scope, what);
+    return what < scope->n && strchr("eEfFgG", conversion);
 }
 
-static int fail_format(const struct parser *p, const char *at, size_t n, int what)
+static int fail_format(const struct parser *p, const char *at, size_t n, int what, bool whole)
 {
     char message[300];
+    if (whole) {
+        snprintf(message, sizeof message,
+                 "%.*s: d is for whole numbers; give the parameter whole: true, or round it with "
+                 "{%s:.0f}",
+                 n < 80 ? (int)n : 80, at, p->scope->parameter[what].name);
+        return fail(p, at, message);
+    }
     bool number = what < p->scope->n && !p->scope->parameter[what].choices.n;
     bool word = what < p->scope->n ? !number : what - p->scope->n == BAG;
     snprintf(message, sizeof message, "%.*s: a format is like {name:%s}, as printf's",
@@ -225,7 +248,9 @@ static int take_place(struct parser *p, const char *at, size_t *n, struct cox_te
     if (formatted && (!sound || !fits(p->scope, piece->what, piece->conversion))) {
         /* {h:1} may be a file's own; {h:.3q} is a slip */
         bool slip = !p->name || sound;
-        return slip ? fail_format(p, at, bytes, piece->what) : COX_OK;
+        bool whole = sound && piece->conversion == 'd' && !is_whole(p->scope, piece->what) &&
+                     !p->scope->parameter[piece->what].choices.n;
+        return slip ? fail_format(p, at, bytes, piece->what, whole) : COX_OK;
     }
     *n = bytes;
     return COX_OK;
@@ -352,7 +377,7 @@ static void add_value(struct cox_str *out, const struct cox_template_piece *piec
     else if (!piece->format[0])
         cox_template_number(out, x);
     else if (piece->conversion == 'd')
-        add_whole(out, piece, fabs(x) < 9e18 ? llround(x) : 0);
+        add_whole(out, piece, llround(x)); /* of at most 2^53, or of a list of whole numbers */
     else
         cox_str_addf(out, piece->format, x);
 }

@@ -238,6 +238,9 @@ static int check_file_names(const struct checking *c)
             return cox_config_error(c->config, key, c->err, COX_EINVAL,
                                     "'%s' has no name that it could have in a job's directory",
                                     path);
+        if (!strcmp(mine, "job.log"))
+            return cox_config_error(c->config, key, c->err, COX_EINVAL,
+                                    "'job.log' is where a job's own messages go");
         for (int k = 0; k < i; k++) {
             bool is_file = k < files->n;
             const char *earlier = is_file ? files->items[k] : links->items[k - files->n];

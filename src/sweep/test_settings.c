@@ -183,6 +183,12 @@ static void placeholders_are_checked_at_their_place(void **state)
             ":4:25:", "{hh} is no parameter; did you mean 'h'?");
     refuses(PARAMETER "job:\n  command: sim {h} {density}\n" OUTPUT, ":4:3:", "{density}");
     refuses(PARAMETER "job:\n  command: sim {h:.3q}\n" OUTPUT, ":4:3:", "{h:.3q}");
+    refuses(PARAMETER "job:\n  command: sim {h:03d}\n" OUTPUT, ":4:3:", "{h:.0f}");
+    accepts("parameters: [{name: h, values: [1, 20]}]\njob: {command: \"sim {h:03d}\"}\n" OUTPUT);
+    accepts("parameters: [{name: h, range: [1, 5], steps: 2, whole: true}]\n"
+            "job: {command: \"sim {h:+d}\"}\n" OUTPUT);
+    refuses("parameters: [{name: h, choices: [a, b]}]\njob: {command: \"sim {h:d}\"}\n" OUTPUT,
+            ":2:7:", "{name:8s}");
     refuses(PARAMETER "job:\n  command: sim {h:s}\n" OUTPUT, ":4:3:", "printf");
     refuses(PARAMETER "job:\n  command: sim 'it\n" OUTPUT, ":4:3:", "quote has no end");
     refuses(PARAMETER "job:\n  command: sim\n" OUTPUT, ":2:6:", "'h' does not reach the job");
@@ -202,6 +208,8 @@ static void placeholders_are_checked_at_their_place(void **state)
             "in.other:1:1:", "{lambda} is no parameter");
     refuses(PARAMETER JOB "  files: [gone.in]\n" OUTPUT, ":5:11:", "gone.in");
     refuses(PARAMETER JOB "  links: [gone.dat]\n" OUTPUT, ":5:11:", "gone.dat");
+    write_file("job.log.in", "x");
+    refuses(PARAMETER JOB "  files: [job.log.in]\n" OUTPUT, ":5:11:", "own messages");
     write_file("pair.dat", "x");
     refuses(PARAMETER JOB "  links: [piar.dat]\n" OUTPUT, ":5:11:", "did you mean 'pair.dat'?");
     write_file("same.in", "x");
