@@ -15,7 +15,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { MAX_DEPTH = 32 }; /* also ends the way round a link to a folder above itself */
+enum { MAX_DEPTH = 32 };
+
+/* The folders on the way down: one that is its own ancestor has no end. */
+struct way {
+    int depth;
+    dev_t device[MAX_DEPTH];
+    ino_t inode[MAX_DEPTH];
+};
 
 static int digest_file(const char *path, size_t length, char digest[65], struct cox_err *err)
 {
@@ -67,9 +74,9 @@ static int list_folder(const char *path, char ***names, int *n, struct cox_err *
     return rc;
 }
 
-static int digest_any(const char *path, int depth, char digest[65], struct cox_err *err);
+static int digest_any(const char *path, struct way *way, char digest[65], struct cox_err *err);
 
-static int digest_folder(const char *path, int depth, char digest[65], struct cox_err *err)
+static int digest_folder(const char *path, struct way *way, char digest[65], struct cox_err *err)
 {
     struct cox_str list;
     char **names;
@@ -81,7 +88,7 @@ static int digest_folder(const char *path, int depth, char digest[65], struct co
         char one[65];
         rc = cox_path_join(inner, sizeof inner, path, names[i], err);
         if (!rc)
-            rc = digest_any(inner, depth + 1, one, err);
+            rc = digest_any(inner, way, one, err);
         if (!rc)
             cox_str_addf(&list, "%s %s\n", one, names[i]);
     }
@@ -96,7 +103,20 @@ static int digest_folder(const char *path, int depth, char digest[65], struct co
     return rc;
 }
 
-static int digest_any(const char *path, int depth, char digest[65], struct cox_err *err)
+static int enter_folder(const char *path, const struct stat *st, struct way *way,
+                        struct cox_err *err)
+{
+    for (int i = 0; i < way->depth; i++)
+        if (way->device[i] == st->st_dev && way->inode[i] == st->st_ino)
+            return cox_err_set(err, COX_EINVAL, "'%s' leads back to a folder that it is in", path);
+    if (way->depth == MAX_DEPTH)
+        return cox_err_set(err, COX_EINVAL, "'%s' is nested too deeply to be linked", path);
+    way->device[way->depth] = st->st_dev;
+    way->inode[way->depth++] = st->st_ino;
+    return COX_OK;
+}
+
+static int digest_any(const char *path, struct way *way, char digest[65], struct cox_err *err)
 {
     struct stat st;
     if (stat(path, &st))
@@ -105,12 +125,16 @@ static int digest_any(const char *path, int depth, char digest[65], struct cox_e
         return digest_file(path, (size_t)st.st_size, digest, err);
     if (!S_ISDIR(st.st_mode))
         return cox_err_set(err, COX_EINVAL, "'%s' is neither a file nor a folder", path);
-    if (depth == MAX_DEPTH)
-        return cox_err_set(err, COX_EINVAL, "'%s' is nested too deeply to be linked", path);
-    return digest_folder(path, depth, digest, err);
+    int rc = enter_folder(path, &st, way, err);
+    if (!rc) {
+        rc = digest_folder(path, way, digest, err);
+        way->depth--;
+    }
+    return rc;
 }
 
 int cox_job_digest(const char *path, char digest[65], struct cox_err *err)
 {
-    return digest_any(path, 0, digest, err);
+    struct way way = {0};
+    return digest_any(path, &way, digest, err);
 }

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "sweep/job.h"
+#include "sweep/job_links.h"
 
 static char folder[64];
 
@@ -311,6 +312,24 @@ static void keys_tell_what_the_job_sees_and_nothing_else(void **state)
     }
 }
 
+static void folders_without_end_are_refused(void **state)
+{
+    (void)state;
+    char digest[65];
+    struct cox_err err = COX_ERR_INIT;
+    assert_int_equal(cox_directory_create(path_of("loop/in/deep"), NULL), 0);
+    write_file("loop/in/deep/x", "x");
+    assert_int_equal(symlink("../..", path_of("loop/in/again")), 0);
+    assert_int_equal(symlink("..", path_of("loop/in/deep/too")), 0);
+    assert_int_equal(cox_job_digest(path_of("loop"), digest, &err), COX_EINVAL);
+    assert_non_null(strstr(err.text, "leads back"));
+    assert_int_equal(unlink(path_of("loop/in/again")), 0);
+    assert_int_equal(unlink(path_of("loop/in/deep/too")), 0);
+    assert_int_equal(symlink("in/deep", path_of("loop/short")), 0); /* twice, but not for ever */
+    assert_int_equal(cox_job_digest(path_of("loop"), digest, &err), 0);
+    assert_int_equal(cox_job_digest("/dev/null", digest, &err), COX_EINVAL);
+}
+
 static void seeds_are_of_the_point_and_the_sweep(void **state)
 {
     (void)state;
@@ -430,6 +449,7 @@ int main(void)
         cmocka_unit_test(finished_jobs_are_tidied),
         cmocka_unit_test(keys_are_stable),
         cmocka_unit_test(keys_tell_what_the_job_sees_and_nothing_else),
+        cmocka_unit_test(folders_without_end_are_refused),
         cmocka_unit_test(seeds_are_of_the_point_and_the_sweep),
         cmocka_unit_test(keys_are_fast),
         cmocka_unit_test(every_allocation_may_fail),
