@@ -6,8 +6,8 @@
  *   predict K N      N × 4,096 predictions by an ensemble of K (mean and spread)
  *   train K N        N epochs of K members over 1,024 rows, batches of 32
  *   gemm             the best rate of the products that the two are made of
- *   learn FIRST MORE cold and warm fits of 1,000 rows on all cores: seconds and errors
- *   hull N D         queries of a hull of N random points in D dimensions */
+ *   learn N          1,000 rows: N epochs anew; 900 rows, then warm with 100 more; seconds and
+ * errors hull N D         queries of a hull of N random points in D dimensions */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "kern/gemm.h"
 #include "learn/hull.h"
 #include "learn/regressor_net.h"
@@ -200,27 +201,33 @@ static double error_of(const struct cox_regressor *r)
     return sqrt(sum / (TEST * OUT));
 }
 
-static void learn(int first, int more)
+static void learn(int first)
 {
+    static const int more[] = {20, 50, 100};
     struct cox_team *team;
     if (cox_team_create(&team, 0, &err))
         fail();
-    struct cox_regressor *cold = make(5, team), *warm = make(5, team);
+    struct cox_regressor *cold = make(5, team), *before = make(5, team), *warm;
     double cpu = cox_clock_process_seconds();
     const struct cox_regressor_result a = fit(cold, RUNS, first, false);
-    const double cold_cpu = cox_clock_process_seconds() - cpu, cold_error = error_of(cold);
-    fit(warm, RUNS - 100, first, false);
-    const double before = error_of(warm);
-    cpu = cox_clock_process_seconds();
-    const struct cox_regressor_result b = fit(warm, RUNS, more, true);
-    const double warm_cpu = cox_clock_process_seconds() - cpu;
+    cpu = cox_clock_process_seconds() - cpu;
+    fit(before, RUNS - 100, first, false);
     printf("{\"threads\": %d, \"rows\": %d, \"members\": 5, \"cold_epochs\": %d, \"cold_s\": %.2f, "
-           "\"cold_cpu_s\": %.2f, \"cold_error\": %.5f, \"warm_epochs\": %d, \"warm_s\": %.2f, "
-           "\"warm_cpu_s\": %.2f, \"error_before\": %.5f, \"warm_error\": %.5f}\n",
-           cox_team_threads(team), RUNS, first, a.seconds, cold_cpu, cold_error, more, b.seconds,
-           warm_cpu, before, error_of(warm));
+           "\"cold_cpu_s\": %.2f, \"cold_error\": %.5f, \"error_before_warm\": %.5f, \"warm\": [",
+           cox_team_threads(team), RUNS, first, a.seconds, cpu, error_of(cold), error_of(before));
+    for (int i = 0; i < 3; i++) {
+        if (cox_regressor_copy(&warm, before, team, &err))
+            fail();
+        cpu = cox_clock_process_seconds();
+        const struct cox_regressor_result b = fit(warm, RUNS, more[i], true);
+        cpu = cox_clock_process_seconds() - cpu;
+        printf("%s{\"epochs\": %d, \"s\": %.2f, \"cpu_s\": %.2f, \"error\": %.5f}", i ? ", " : "",
+               more[i], b.seconds, cpu, error_of(warm));
+        cox_regressor_destroy(warm);
+    }
+    printf("]}\n");
     cox_regressor_destroy(cold);
-    cox_regressor_destroy(warm);
+    cox_regressor_destroy(before);
     cox_team_destroy(team);
 }
 
@@ -268,25 +275,40 @@ static void hull(int n, int d)
     cox_free(points);
 }
 
+/* "word a b": the numbers that are missing are 1. */
+static int split(char *line, char **numbers)
+{
+    int n = 0;
+    line[strcspn(line, "\n")] = 0;
+    for (char *p = line; (p = strchr(p, ' ')) != NULL && n < 2; n++) {
+        *p++ = 0;
+        numbers[n] = p;
+    }
+    return n;
+}
+
 int main(void)
 {
-    char line[128], word[16];
+    char line[128], *texts[2];
     fill();
     about();
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        int a = 1, b = 1;
-        if (sscanf(line, "%15s %d %d", word, &a, &b) < 1) /* NOLINT */
-            return 2;
-        if (strcmp(word, "predict") == 0)
+        long long numbers[2] = {1, 1};
+        const int n = split(line, texts);
+        for (int i = 0; i < n; i++)
+            if (cox_parse_int(texts[i], &numbers[i]))
+                return 2;
+        const int a = (int)numbers[0], b = (int)numbers[1];
+        if (strcmp(line, "predict") == 0)
             predict(a, b);
-        else if (strcmp(word, "train") == 0)
+        else if (strcmp(line, "train") == 0)
             train(a, b);
-        else if (strcmp(word, "gemm") == 0)
+        else if (strcmp(line, "gemm") == 0)
             gemm();
-        else if (strcmp(word, "learn") == 0)
-            learn(a, b);
-        else if (strcmp(word, "hull") == 0)
+        else if (strcmp(line, "learn") == 0)
+            learn(a);
+        else if (strcmp(line, "hull") == 0)
             hull(a, b);
         else
             return 2;
