@@ -231,12 +231,62 @@ static void test_file(void **state)
     cox_fit_group_deinit(&groups[1]);
 }
 
+/* Memory that is not there, at every allocation in turn: an error, and nothing left behind. */
+static void test_memory(void **state)
+{
+    (void)state;
+    const struct cox_lifetime truth = {.kind = COX_LIFETIME_WEIBULL, .p = {6, 1.4}};
+    struct cox_fits_choice choice = {.kind = COX_LIFETIME_EMPIRICAL};
+    char path[64];
+    uint64_t before = cox_mem_in_use();
+    int made = 0, failed = 0;
+    snprintf(path, sizeof path, "/tmp/cox-fits-%ld.json", (long)getpid());
+    for (uint64_t n = 1; !made && n < 100; n++) {
+        struct cox_traces traces;
+        struct cox_fit_group g;
+        draw(&traces, &truth, 20, 6, 1);
+        cox_mem_fail_at(n);
+        int rc = cox_fit_group_create(&g, "drawn", &traces, NULL);
+        cox_mem_fail_at(0);
+        assert_true(rc == 0 || rc == COX_ENOMEM);
+        failed += rc != 0;
+        made = rc == 0;
+        if (!rc) {
+            struct cox_json *json = cox_fits_json(&g, 1, "drawn.csv", NULL);
+            assert_int_equal(cox_json_write(json, path, NULL), 0);
+            cox_json_destroy(json);
+            cox_fit_group_deinit(&g);
+        }
+        assert_true(cox_mem_in_use() == before);
+    }
+    assert_true(made && failed >= 4);
+    failed = 0;
+    for (uint64_t n = 1, used = 0; used + 1 >= n; n++) {
+        struct cox_lifetime life;
+        double *array;
+        uint64_t first = cox_mem_allocations();
+        cox_mem_fail_at(n);
+        int rc = cox_fits_read(&life, &array, path, &choice, NULL);
+        cox_mem_fail_at(0);
+        used = cox_mem_allocations() - first;
+        failed += rc != 0;
+        assert_true((rc == 0) == (array != NULL));
+        assert_true(rc == 0 || used >= n);
+        cox_free(array);
+        assert_true(cox_mem_in_use() == before);
+    }
+    print_message("%d allocations of reading failed in turn\n", failed);
+    assert_true(failed > 2);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closed_form), cmocka_unit_test(test_found_again),
         cmocka_unit_test(test_maximum),     cmocka_unit_test(test_few),
         cmocka_unit_test(test_real),        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "servers/fits.h"
 #include "sweep/settings_servers.h"
 
@@ -30,7 +31,8 @@ static int read_text(struct cox_sweep_servers *out, struct document *d, const ch
     struct cox_arena *arena = cox_arena_create();
     struct cox_config *config = NULL;
     const struct cox_config_text source = {"/tmp/bag.yaml", text, strlen(text)};
-    assert_non_null(arena);
+    if (!arena)
+        return COX_ENOMEM;
     *out = (struct cox_sweep_servers){0};
     int rc = cox_config_parse(&config, d, &schema, &source, arena, err);
     if (!rc)
@@ -176,6 +178,22 @@ static void test_files(void **state)
     assert_true(s.type[2].life.p[0] == group.fit[COX_FIT_LIKELIHOOD][1].life.p[0]);
     assert_true(s.type[4].life.p[0] < s.type[3].life.p[0]); /* blind to those that were stopped */
     cox_sweep_servers_deinit(&s);
+    uint64_t in_use = cox_mem_in_use();
+    int failed = 0;
+    for (uint64_t n = 1, made = 0; made + 1 >= n;
+         n++) { /* memory that is not there, each time in turn */
+        uint64_t first = cox_mem_allocations();
+        cox_mem_fail_at(n);
+        int rc = read_text(&s, &d, text, NULL);
+        cox_mem_fail_at(0);
+        made = cox_mem_allocations() - first;
+        failed += rc != 0;
+        assert_true(rc == 0 || made >= n);
+        if (!rc)
+            cox_sweep_servers_deinit(&s);
+        assert_true(cox_mem_in_use() == in_use);
+    }
+    assert_true(failed > 20);
     snprintf(text, sizeof text,
              "servers:\n  types:\n    - {name: a, lifetime: {model: weibull, traces: %s, column: "
              "kind, value: prime}}\n",
