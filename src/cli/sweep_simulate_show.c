@@ -13,6 +13,7 @@
 
 #define PANEL_WIDTH 720
 #define PANEL_HEIGHT 320
+#define CURVE_POINTS 300
 #define MOST_BYTES ((size_t)1 << 26)
 #define RESULT_FILE "simulated.json"
 #define FIGURE_FILE "simulated.svg"
@@ -247,6 +248,12 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Of all bags in order the one that is point i of a curve, the first and the last among them. */
+static int bag_at(const struct simulation *s, int i, int points)
+{
+    return points > 1 ? (int)((long long)i * (s->bags - 1) / (points - 1)) : 0;
+}
+
 /* Shares of bags that cost, or take, no more than x; sorted [n_results][bags], share [bags].
  * Servers on demand cost so much more that the others would be one line: their cost is in the
  * title. */
@@ -256,10 +263,11 @@ static void panel(struct cox_str *out, const struct simulation *s, bool cost, do
     struct cox_chart chart = COX_CHART_INIT;
     struct cox_chart_series series[COX_USUAL_POLICIES + 1];
     char title[128];
+    const int points = s->bags < CURVE_POINTS ? s->bags : CURVE_POINTS;
     int at = 0;
     memset(series, 0, sizeof series);
-    for (int i = 0; i < s->bags; i++)
-        share[i] = (i + 1.0) / s->bags;
+    for (int i = 0; i < points; i++)
+        share[i] = (bag_at(s, i, points) + 1.0) / s->bags;
     for (int k = 0; k < s->n_results; k++) {
         const struct cox_bag_result *r = &s->results[k];
         double *to = sorted + (ptrdiff_t)k * s->bags;
@@ -267,10 +275,12 @@ static void panel(struct cox_str *out, const struct simulation *s, bool cost, do
             continue;
         memcpy(to, cost ? r->cost : r->makespan_h, (size_t)s->bags * sizeof *to);
         qsort(to, (size_t)s->bags, sizeof *to, ascending);
+        for (int i = 0; i < points; i++)
+            to[i] = to[bag_at(s, i, points)]; /* i is never beyond it */
         series[at++] = (struct cox_chart_series){.name = r->policy.name,
                                                  .x = to,
                                                  .y = share,
-                                                 .n = (size_t)s->bags,
+                                                 .n = (size_t)points,
                                                  .dashed = r->policy.on_demand,
                                                  .colour = k + 1};
     }
