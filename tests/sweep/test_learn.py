@@ -84,7 +84,8 @@ class Learn(SweepCase):
         purposes = {r["purpose"] for r in self.rows("SELECT purpose FROM point "
                                                     "WHERE state = 'simulated'")}
         self.assertLessEqual({"design", "audit"}, purposes)
-        audits = self.rows("SELECT count(*) AS n FROM point WHERE purpose = 'audit'")[0]["n"]
+        audits = self.rows("SELECT count(*) AS n FROM point WHERE purpose = 'audit' "
+                           "AND state = 'simulated'")[0]["n"]
         self.assertEqual(audits, summary["surrogate"]["audits"])
         # again: nothing to do, nothing lost
         attempts = len(self.rows("SELECT id FROM attempt"))
