@@ -162,9 +162,9 @@ static void print(const struct machine *machine, double job_h, const struct verd
         100 * mean_of(&v->against[COX_USUAL_TUNED]), 100 * error_of(&v->against[COX_USUAL_TUNED]));
 }
 
-/* What holds: jobs of 4 and 10 h cost less by the model than without a policy, much less, and no
- * more than by the exponential model or at the best period, within two standard errors; jobs of 1 h
- * need no policy, and it does no harm beyond half a per cent. */
+/* What holds: jobs of 4 and 10 h cost much less by the model than without a policy, no more than by
+ * the exponential model within two standard errors, and at most 1 % more than at the best period
+ * (mostly less); jobs of 1 h need no policy, and it does no harm beyond half a per cent. */
 static void test_halves(void **state)
 {
     (void)state;
