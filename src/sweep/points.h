@@ -22,6 +22,9 @@ struct cox_points {
 int cox_points_create(struct cox_points *out, const struct cox_sweep_settings *settings,
                       const struct cox_config *config, struct cox_err *err) COX_MUST_CHECK;
 void cox_points_deinit(struct cox_points *points);
+/* A CSV that a design of kind `file` reads back as these points, in this order. */
+int cox_points_write(const struct cox_points *points, const char *path,
+                     struct cox_err *err) COX_MUST_CHECK;
 /* The features of inputs that need not be in the design, for `predict`. */
 void cox_points_features(const struct cox_points *points, const double *x, double *feature);
 /* "h=4.1 c=0.55"; the fewest digits that give the value back. */

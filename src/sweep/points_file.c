@@ -4,10 +4,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "sweep/job_template.h"
 #include "sweep/outputs_table.h"
 #include "sweep/settings_check.h"
+
+#define WRITE_MAX_BYTES ((size_t)512 << 20) /* as much as is read */
 
 /* ---- one value ---- */
 
@@ -108,5 +111,45 @@ int cox_points_read(struct cox_points *points, const char *path, struct cox_err 
     }
     points->n = rc ? 0 : table.n_rows;
     cox_table_deinit(&table);
+    return rc;
+}
+
+/* As RFC 4180 has it, quoted where that is needed and where a blank or # might be misread. */
+static void add_word(struct cox_str *out, const char *word)
+{
+    if (!strpbrk(word, ",\"\r\n\t #")) {
+        cox_str_add(out, word);
+        return;
+    }
+    cox_str_add(out, "\"");
+    for (; *word; word++)
+        cox_str_addf(out, *word == '"' ? "%c\"" : "%c", *word);
+    cox_str_add(out, "\"");
+}
+
+int cox_points_write(const struct cox_points *points, const char *path, struct cox_err *err)
+{
+    struct cox_str text;
+    cox_str_init(&text, WRITE_MAX_BYTES);
+    cox_str_add(&text, "point"); /* no parameter's name; more than one column makes it a CSV */
+    for (int k = 0; k < points->n_inputs; k++)
+        cox_str_addf(&text, ",%s", points->parameter[k].name);
+    for (int i = 0; i < points->n; i++) {
+        const double *x = points->x + (size_t)i * (size_t)points->n_inputs;
+        cox_str_addf(&text, "\n%d", i);
+        for (int k = 0; k < points->n_inputs; k++) {
+            const struct cox_sweep_parameter *p = &points->parameter[k];
+            cox_str_add(&text, ",");
+            if (p->choices.n)
+                add_word(&text, p->choices.items[(int)x[k]]);
+            else
+                cox_template_number(&text, x[k]);
+        }
+    }
+    cox_str_add(&text, "\n");
+    int rc = cox_str_status(&text, err);
+    if (!rc)
+        rc = cox_file_replace(path, cox_str_text(&text), text.length, err);
+    cox_str_deinit(&text);
     return rc;
 }

@@ -3,6 +3,7 @@
  * them. Killed at any time, it goes on without repeating a finished job.
  *
  *     SWEEP/config.yaml   effective settings      SWEEP/ledger.db   points, results, accounts
+ *     SWEEP/design.csv    its points, where they came from a file
  *     SWEEP/jobs/000/000123/   a job's directory  SWEEP/models/model-0003.h5
  *     SWEEP/status.json   for `cox sweep status`  SWEEP/summary.json, SWEEP/report.html at the end
  */

@@ -110,6 +110,16 @@ static int digest_outputs(const struct cox_sweep *s, char out[65], struct cox_er
     return rc;
 }
 
+/* The user's CSV may change or go: who looks at the sweep reads the points as they were run. */
+static int save_design(const struct cox_sweep *s, struct cox_err *err)
+{
+    char path[PATH_MAX];
+    if (s->settings->design.kind != COX_DESIGN_FILE)
+        return COX_OK;
+    int rc = cox_path_join(path, sizeof path, s->directory, "design.csv", err);
+    return rc ? rc : cox_points_write(&s->points, path, err);
+}
+
 static int write_config(struct cox_sweep *s, bool *changed, struct cox_err *err)
 {
     struct cox_sweep_settings inside = *s->settings;
@@ -120,6 +130,8 @@ static int write_config(struct cox_sweep *s, bool *changed, struct cox_err *err)
     cox_str_init(&text, CONFIG_MAXIMUM);
     cox_config_emit(&text, &cox_sweep_settings_schema, &inside);
     int rc = cox_str_status(&text, err);
+    if (!rc)
+        rc = save_design(s, err);
     if (!rc)
         rc = cox_path_join(path, sizeof path, s->directory, "config.yaml", err);
     if (!rc)

@@ -319,6 +319,38 @@ static void designs_are_read_from_files(void **state)
     }
 }
 
+static void written_designs_read_back(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"a", "k cl", "x,\"y\"", "#1", "two\nlines", " b "};
+    struct cox_sweep_parameter five[] = {four[0],
+                                         four[1],
+                                         {.name = "k", .choices = {6, odd}},
+                                         four[3],
+                                         {.name = "n", RANGE(n_range), .whole = true}};
+    for (int n = 1; n <= 5; n += 2) { /* of one parameter: the words */
+        const struct cox_sweep_parameter *first = n == 1 ? &five[2] : five;
+        struct cox_sweep_settings s = settings_of(n, first, COX_DESIGN_RANDOM, 500);
+        struct cox_points p = make(&s);
+        struct cox_points back;
+        struct cox_err err = COX_ERR_INIT;
+        char name[] = "/tmp/cox-design-XXXXXX";
+        int fd = mkstemp(name);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(cox_points_write(&p, name, &err), 0);
+        s.design.kind = COX_DESIGN_FILE;
+        s.design.file = name;
+        if (cox_points_create(&back, &s, NULL, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(back.n, p.n);
+        assert_memory_equal(back.x, p.x, (size_t)p.n * (size_t)n * sizeof *p.x);
+        unlink(name);
+        cox_points_deinit(&p);
+        cox_points_deinit(&back);
+    }
+}
+
 static void ten_million_points_and_no_more(void **state)
 {
     (void)state;
@@ -378,6 +410,7 @@ int main(void)
         cmocka_unit_test(features_are_what_the_surrogate_should_see),
         cmocka_unit_test(points_are_described_and_read_back),
         cmocka_unit_test(designs_are_read_from_files),
+        cmocka_unit_test(written_designs_read_back),
         cmocka_unit_test(ten_million_points_and_no_more),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -162,6 +162,12 @@ static int read_design(struct cox_sweep_view *v, const char *directory, struct c
                          directory, "config.yaml");
     if (!rc)
         rc = cox_sweep_settings_view(&v->settings, &config, path, v->arena, err);
+    if (!rc && v->settings.design.kind == COX_DESIGN_FILE) {
+        rc = cox_path_join(path, sizeof path, directory, "design.csv", err);
+        v->settings.design.file = rc ? NULL : cox_arena_strdup(v->arena, path);
+        if (!rc && !v->settings.design.file)
+            rc = cox_err_set(err, COX_ENOMEM, "out of memory");
+    }
     if (!rc)
         rc = cox_points_create(&v->points, &v->settings, config, err);
     if (!rc) {

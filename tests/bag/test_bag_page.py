@@ -67,6 +67,31 @@ class BagPage(unittest.TestCase):
         self.assertEqual(rows, self.results("pendulum"))
         self.assertEqual(made, os.stat("pendulum.sweep/jobs/000/000119/job.log").st_mtime_ns)
 
+    def test_design_in_a_file(self):
+        """The points of a sweep are those that were run, whatever becomes of the user's CSV."""
+        with open("pendulum.yaml", encoding="utf-8") as file:
+            text = file.read()
+        with open("pendulum.yaml", "w", encoding="utf-8") as file:
+            file.write(re.sub(", steps: [0-9]+", "", text) + "design: {file: where.csv}\n")
+        with open("where.csv", "w", encoding="utf-8") as file:
+            file.write("angle,remark,length\n10,a,1\n20,b,1\n30,c,0.5\n")
+        first = self.results("pendulum")
+        self.assertEqual([row["angle"] for row in first], ["10", "20", "30"])
+        with open("where.csv", "w", encoding="utf-8") as file:
+            file.write("length,angle\n0.5,30\n1,20\n1,40\n1,10\n")
+        cox("sweep", "export", "pendulum.sweep", "-o", "later.csv")
+        with open("later.csv", newline="", encoding="utf-8") as file:
+            self.assertEqual(first, list(csv.DictReader(file)))
+        os.remove("pendulum.csv")
+        second = self.results("pendulum")
+        for row in second:
+            exact = period(float(row["length"]), float(row["angle"]))
+            self.assertLess(abs(float(row["period"]) / exact - 1), 1e-8)
+        self.assertEqual([row["angle"] for row in second], ["30", "20", "40", "10"])
+        self.assertEqual(len({row["attempt"] for row in first + second}), 4)  # one new job
+        os.remove("where.csv")
+        cox("sweep", "export", "pendulum.sweep", "-o", "later.csv")
+
     def test_search(self):
         rows = self.results("reactor", "design.points=8", "objective.kind=none", "objective.output=~")
         self.assertEqual(len(rows), 8)
