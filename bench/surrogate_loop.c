@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* surrogate_loop curves|search|promise|cost [N]: sweeps in memory, one JSON line per row
+/* surrogate_loop curves|search|promise|cost [N [FROM]]: sweeps in memory, one JSON line per row
  * (docs/surrogate.md).
- * curves: simulations until a sweep is complete, by acquisition, over N seeds (6);
+ * curves: simulations until a sweep is complete, by acquisition, over N seeds (3), from the
+ * FROM-th problem on;
  * search: simulations until the optimum is found, against random order, over N seeds (10);
  * promise: how often more predictions fail than promised, over N sweeps (300);
  * cost: seconds of training and of a prediction with hull and half-widths, the papers' network. */
@@ -116,6 +117,7 @@ struct problem {
     loop_function *function;
     int d, n, values;
     double accuracy;
+    int side; /* of a grid; 0: Sobol points */
 };
 
 static void curve(const struct problem *p, int kind, int seeds)
@@ -131,6 +133,10 @@ static void curve(const struct problem *p, int kind, int seeds)
         l.output[0].accuracy = p->accuracy;
         l.noise = 0.2 * p->accuracy;
         l.trained = look;
+        for (int i = 0; i < p->n && p->side; i++)
+            for (int f = 0, rest = i; f < p->d; f++, rest /= p->side)
+                l.points.feature[(size_t)i * (size_t)p->d + (size_t)f] =
+                    (rest % p->side) / (p->side - 1.0);
         rows_95 = 0;
         must(loop_run(&l, p->n, &err));
         sum += l.simulated;
@@ -146,23 +152,26 @@ static void curve(const struct problem *p, int kind, int seeds)
         loop_deinit(&l);
     }
     printf(
-        "{\"problem\": \"%s\", \"inputs\": %d, \"points\": %d, \"acquisition\": \"%s\", "
+        "{\"problem\": \"%s\", \"inputs\": %d, \"points\": %d, \"grid\": %s, \"acquisition\": "
+        "\"%s\", "
         "\"simulated\": %.0f, \"least\": %.0f, \"most\": %.0f, \"audits\": %.0f, \"learned_95\": "
         "%.0f, \"ended_by_prediction\": %d, \"seeds\": %d, \"worst_failing\": %.4f, "
         "\"withdrawn\": %d, \"cpu_s\": %.1f}\n",
-        p->name, p->d, p->n, kinds[kind], sum / seeds, least, most, audits / seeds, rows / seeds,
-        served, seeds, bad, withdrawn, cox_clock_process_seconds() - began);
+        p->name, p->d, p->n, p->side ? "true" : "false", kinds[kind], sum / seeds, least, most,
+        audits / seeds, rows / seeds, served, seeds, bad, withdrawn,
+        cox_clock_process_seconds() - began);
     fflush(stdout);
 }
 
-static void curves(int seeds)
+static void curves(int seeds, int from)
 {
     static const struct problem problems[] = {
-        {"waves", waves, 2, 1000, 1, 0.05}, {"peak", peak, 2, 1000, 1, 0.03},
-        {"hill", hill, 3, 1500, 1, 0.03},   {"profile", profile, 3, 1000, 20, 0.02},
-        {"waves", waves, 4, 2000, 1, 0.1},  {"profile", profile, 5, 3000, 20, 0.03},
+        {"waves", waves, 2, 1000, 1, 0.05, 0},      {"peak", peak, 2, 1000, 1, 0.03, 0},
+        {"hill", hill, 3, 1500, 1, 0.03, 0},        {"profile", profile, 3, 1000, 20, 0.02, 0},
+        {"waves", waves, 4, 2000, 1, 0.1, 0},       {"waves", waves, 4, 2401, 1, 0.1, 7},
+        {"profile", profile, 5, 3125, 20, 0.03, 5}, {"profile", profile, 5, 3000, 20, 0.03, 0},
     };
-    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
+    for (size_t i = (size_t)from; i < sizeof problems / sizeof problems[0]; i++)
         for (int kind = 0; kind < 4; kind++)
             curve(&problems[i], kind, seeds);
 }
@@ -326,7 +335,7 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     const int n = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     if (strcmp(what, "curves") == 0) {
-        curves(n > 0 ? n : 6);
+        curves(n > 0 ? n : 3, argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0);
     } else if (strcmp(what, "search") == 0) {
         search_one("branin", branin, 2, 41, 0.05, n > 0 ? n : 10);
         search_one("hartmann3", hartmann3, 3, 21, 0.05, n > 0 ? n : 10);

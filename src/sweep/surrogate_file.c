@@ -25,10 +25,10 @@ struct number {
     const char *key;
     double *value;
 };
-#define NUMBERS 14
+#define NUMBERS 15
 struct kept {
     double id, looks, look, trusted, audits, audits_failed, servable, n_recent;
-    double quiet, epochs, train_loss, valid_loss, seconds, t_learn;
+    double look_rows, quiet, epochs, train_loss, valid_loss, seconds, t_learn;
 };
 static void numbers_of(struct kept *k, struct number out[NUMBERS])
 {
@@ -40,6 +40,7 @@ static void numbers_of(struct kept *k, struct number out[NUMBERS])
                                         {"audits_failed", &k->audits_failed},
                                         {"servable", &k->servable},
                                         {"recent_results", &k->n_recent},
+                                        {"look_rows", &k->look_rows},
                                         {"quiet", &k->quiet},
                                         {"epochs", &k->epochs},
                                         {"train_loss", &k->train_loss},
@@ -96,6 +97,7 @@ static int write_all(const struct cox_surrogate *s, struct cox_h5 *file, struct 
                      .audits_failed = s->audits_failed,
                      .servable = s->servable,
                      .n_recent = s->n_recent,
+                     .look_rows = s->look_rows,
                      .quiet = s->quiet,
                      .epochs = m->told.epochs,
                      .train_loss = m->told.train_loss,
@@ -297,7 +299,7 @@ static int read_model(struct cox_surrogate *s, struct cox_surrogate_model *m, st
     int rc = COX_OK;
     for (int i = 0; i < NUMBERS && rc == COX_OK; i++)
         rc = cox_h5_get_number(file, WHERE, numbers[i].key, numbers[i].value, err);
-    for (int i = 0; i < 10 && rc == COX_OK; i++) /* the counts */
+    for (int i = 0; i < 11 && rc == COX_OK; i++) /* the counts */
         if (!(*numbers[i].value >= 0 && *numbers[i].value <= 1e9))
             rc = cox_err_set(err, COX_EFORMAT, "'%s': %s is %g", cox_h5_path(file), numbers[i].key,
                              *numbers[i].value);
@@ -322,6 +324,7 @@ static int read_model(struct cox_surrogate *s, struct cox_surrogate_model *m, st
     m->look = (int)k.look;
     m->t_lookup = bounds[3];
     s->looks = (int)k.looks;
+    s->look_rows = k.look_rows;
     s->quiet = (int)k.quiet;
     s->n_recent = (int)k.n_recent;
     s->trusted = k.trusted > 0;

@@ -94,6 +94,7 @@ struct cox_surrogate {
     struct cox_surrogate_job job;
     struct cox_team *team;
     int looks;                           /* models that were put to the test so far */
+    double look_rows;                    /* that the last of them had learned */
     double recent[COX_SURROGATE_RECENT]; /* scores on the path before they were learned */
     int n_recent;                        /* ever */
     double z2[COX_SURROGATE_RECENT];     /* objective: squared errors in units of σ */
@@ -113,8 +114,9 @@ struct cox_surrogate {
     char why[200];
 };
 
-/* Half-widths are q (σ + floor): errors below this share of the accuracy are not told apart. */
-#define COX_SURROGATE_FLOOR 0.25
+/* Half-widths are q (σ + floor), in accuracies: σ says where errors are larger, but not so well
+ * that a point of half the spread should be trusted to half the error. */
+#define COX_SURROGATE_FLOOR 1.0
 
 /* surrogate.c: the values of each output, of the first result or of a model; COX_EFORMAT where they
  * are others. */

@@ -143,8 +143,8 @@ static int fit_rows(struct cox_surrogate *s, struct cox_surrogate_job *job)
     const struct cox_regressor_data data = {
         .n = job->n, .x = job->x, .y = job->y, .err = job->error};
     struct cox_regressor_fit_options fit = COX_REGRESSOR_FIT_OPTIONS_INIT;
-    struct cox_regressor_result result;
-    double share = 1;
+    struct cox_regressor_result result = {.valid_loss = NAN};
+    double share = INFINITY;
     fit.epochs = job->epochs;
     fit.final_rate = 0.05; /* the last epochs average over the noise of batches and dropout */
     fit.stop = &job->stop;

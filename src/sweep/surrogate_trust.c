@@ -82,10 +82,10 @@ void cox_surrogate_remember(struct cox_surrogate *s, int p)
     s->recent[s->n_recent++ % COX_SURROGATE_RECENT] = score;
 }
 
-/* The model is put to the test when the path has foreseen its last results well and has no point
- * left that would have to be simulated in any case. Of the probability 1 − coverage the j-th such
- * model gets 1/(j (j + 1)); whether it is one follows from the path alone, so that all of them
- * together stay within it. */
+/* The model is put to the test when the path has foreseen its last results well, has no point left
+ * that would have to be simulated in any case, and is a quarter longer than for the last test. Of
+ * the probability 1 − coverage the j-th such model gets 1/(j (j + 1)); whether it is one follows
+ * from the path alone, so that all of them together stay within it. */
 static double share_of_risk(const struct cox_surrogate *s)
 {
     const double j = s->model->look ? s->model->look : s->looks + 1;
@@ -237,8 +237,11 @@ static void judge(struct cox_surrogate *s, double *scratch)
     count(s, &t);
     serve(s, scratch);
     const int v = s->audits, k = s->audits_failed, M = t.M;
-    if (s->model->look == 0 && t.outside == 0 && cox_surrogate_promising(s))
+    if (s->model->look == 0 && t.outside == 0 && cox_surrogate_promising(s) &&
+        s->model->n_rows >= 1.25 * s->look_rows) {
         s->model->look = ++s->looks;
+        s->look_rows = s->model->n_rows;
+    }
     const double delta = share_of_risk(s);
     const int bad = cox_surrogate_bound(M, v, k, delta) - k;
     s->failing_bound = bad == 0 ? 0 : s->servable > 0 ? fmin(1, (double)bad / s->servable) : 1;
