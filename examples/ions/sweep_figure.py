@@ -47,7 +47,7 @@ def course(left, path):
         points = [(b[0], b[column]) for b in batches if b[column] is not None and b[column] < 1e6 and b[0] >= (first or 0)]
         line = " ".join(f"{x(n):.1f},{y(v):.1f}" for n, v in points)
         out.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-                   f'<text x="{left + 4}" y="{TOP + 70 + 15 * i}" fill="{colour}" font-size="10">{label}</text>')
+                   f'<text x="{left + 4}" y="{TOP + 70 + 15 * i}" fill="{colour}" font-size="9">{label}</text>')
     return out
 
 
