@@ -111,7 +111,10 @@ static void print_outcome(const struct cox_sweep_outcome *o, const char *directo
     char wall[32];
     char time[32];
     cox_clock_human(o->wall_s, wall, sizeof wall);
-    cox_clock_human(b->t_sim, time, sizeof time);
+    if (b->t_sim < 1)
+        snprintf(time, sizeof time, "%.3g ms", 1e3 * b->t_sim);
+    else
+        cox_clock_human(b->t_sim, time, sizeof time);
     printf("%s; %s in this session\n", o->text, wall);
     printf("%d points: %lld simulated, %lld predicted, %lld failed", o->points,
            (long long)b->simulated, (long long)b->predicted, (long long)b->failed);

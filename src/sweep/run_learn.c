@@ -166,7 +166,7 @@ int cox_sweep_serve(struct cox_sweep *s, bool again, struct cox_err *err)
     cox_free(c->value);
     cox_free(c);
     if (!rc && !s->served_model)
-        cox_sweep_say(s, "the surrogate takes over %d points (%s)", s->n_predicted, s->learned.why);
+        cox_sweep_say(s, "the surrogate takes over %d points; %s", s->n_predicted, s->learned.why);
     s->served_model = s->model;
     s->batch_due = true;
     return rc;

@@ -155,10 +155,11 @@ static double rate_of(const struct cox_sweep *s)
     return seconds > 0 ? (s->n_done - first - 1) / seconds : NAN;
 }
 
-/* Every point that is not known yet, at the present rate; the surrogate may end it earlier. */
+/* Every point that is not simulated yet, at the present rate; the surrogate may end it earlier. */
 static double eta_of(const struct cox_sweep *s, double rate)
 {
-    return rate > 0 ? (s->n_todo + s->n_running) / rate : NAN;
+    int left = s->points.n - s->n_simulated - s->n_failed;
+    return rate > 0 ? left / rate : NAN;
 }
 
 static const char *stage_of(const struct cox_sweep *s)
