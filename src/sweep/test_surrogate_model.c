@@ -379,12 +379,71 @@ static void test_search(void **state)
     loop_deinit(&l);
 }
 
+/* A life in which the n-th allocation fails, for every n: an error or less good choices, and
+ * nothing is left behind. */
+static int life(struct loop *l, const char *path)
+{
+    struct cox_surrogate *s;
+    struct cox_pick picks[4];
+    struct cox_surrogate_state now;
+    struct cox_ledger_model told;
+    double y[1];
+    int rc = cox_surrogate_create(&s, &l->settings, &l->points, 1, &err);
+    for (int p = 0; p < 20 && rc == COX_OK; p++) {
+        loop_simulate(l, p, y);
+        rc = cox_surrogate_add(s, p, p % 5 ? COX_PURPOSE_DESIGN : COX_PURPOSE_AUDIT, y, NULL,
+                               l->first, 1, &err);
+    }
+    if (rc == COX_OK)
+        rc = cox_surrogate_train_begin(s, &err);
+    if (rc == COX_OK)
+        rc = cox_surrogate_train_end(s, &told, &err);
+    if (rc == COX_OK) {
+        (void)cox_surrogate_choose(s, 4, picks);
+        cox_surrogate_state(s, &now);
+        rc = cox_surrogate_predict(s, 1, l->points.feature, y, NULL, NULL, NULL, NULL, &err);
+    }
+    if (rc == COX_OK)
+        rc = cox_surrogate_save(s, path, &err);
+    if (rc == COX_OK)
+        rc = cox_surrogate_load(s, path, &err);
+    cox_surrogate_destroy(s);
+    return rc;
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    struct loop l;
+    char path[256];
+    ready(&l, 0.05);
+    l.settings.surrogate.epochs_first = 1;
+    l.settings.surrogate.members = 2;
+    l.settings.surrogate.first = 10;
+    snprintf(path, sizeof path, "%s/life.h5", folder);
+    assert_int_equal(life(&l, path), COX_OK);
+    const uint64_t in_use = cox_mem_in_use(), before = cox_mem_allocations();
+    assert_int_equal(life(&l, path), COX_OK);
+    const uint64_t many = cox_mem_allocations() - before;
+    int failed = 0;
+    assert_true(many > 50);
+    for (uint64_t n = 1; n <= many; n++) {
+        cox_mem_fail_at(n);
+        failed += life(&l, path) != COX_OK;
+        cox_mem_fail_at(0);
+        assert_int_equal(cox_mem_in_use(), in_use);
+    }
+    assert_true(failed > (int)many / 2);
+    loop_deinit(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_beside),    cmocka_unit_test(test_repeatable),
         cmocka_unit_test(test_file),      cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_fall_back), cmocka_unit_test(test_search),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
