@@ -269,6 +269,17 @@ static void test_early_stopping(void **state)
     assert_true(w.calls < 4 * 400 && w.calls >= 4 * 9);
     assert_true(fabs(result.valid_loss - (w.best[0] + w.best[1] + w.best[2] + w.best[3]) / 4) <
                 1e-12);
+    /* those weights, and the same rows held out: nothing learnt, nothing changed */
+    struct cox_regressor *still;
+    struct cox_regressor_result same_loss;
+    struct cox_regressor_fit_options once = f;
+    assert_int_equal(cox_regressor_copy(&still, r, NULL, NULL), COX_OK);
+    still->options.learning_rate = 1e-30;
+    once.epochs = 1;
+    once.progress = NULL;
+    assert_int_equal(cox_regressor_fit(still, &all, &once, &same_loss, NULL), COX_OK);
+    assert_true(same_loss.valid_loss == result.valid_loss);
+    cox_regressor_destroy(still);
     /* going on from there cannot end with a worse loss on the same held-out rows */
     struct cox_regressor_result again;
     w = (struct watch){.best = {1e9, 1e9, 1e9, 1e9}};
