@@ -116,6 +116,8 @@ static void print_outcome(const struct cox_sweep_outcome *o, const char *directo
     else
         cox_clock_human(b->t_sim, time, sizeof time);
     printf("%s; %s in this session\n", o->text, wall);
+    if (o->best[0])
+        printf("best: %s\n", o->best);
     printf("%d points: %lld simulated, %lld predicted, %lld failed", o->points,
            (long long)b->simulated, (long long)b->predicted, (long long)b->failed);
     if (o->retries)

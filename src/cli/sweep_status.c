@@ -62,17 +62,23 @@ static void print_pace(const struct cox_json *status, bool running)
     printf("\n");
 }
 
-static void print_learning(const struct cox_sweep_view *view)
+static void print_learning(const struct cox_sweep_view *view, const struct cox_json *status)
 {
     if (!view->n_batches || !view->n_models)
         return;
     const struct cox_ledger_batch *b = &view->batch[view->n_batches - 1];
-    printf("surrogate: model %lld; half-width %.3g of the accuracy wanted, at most %.3g %% of the "
-           "predictions miss it (%lld audits, %lld failed); S = %.3g\n",
-           (long long)b->model, b->half_width, 100 * b->failing_bound, (long long)b->audits,
-           (long long)b->audits_failed, b->speedup);
+    const char *at = cox_json_get_text(status, "best_inputs");
+    printf("surrogate: model %lld; ", (long long)b->model);
+    if (isfinite(b->half_width))
+        printf("half-width %.3g of the accuracy wanted, at most %.3g %% of the predictions miss it "
+               "(%lld audits, %lld failed); S = %.3g\n",
+               b->half_width, 100 * b->failing_bound, (long long)b->audits,
+               (long long)b->audits_failed, b->speedup);
+    else
+        printf("too few audits to promise anything (%lld, %lld failed)\n", (long long)b->audits,
+               (long long)b->audits_failed);
     if (!isnan(b->objective))
-        printf("best so far: %.6g\n", b->objective);
+        printf("best so far: %.6g%s%s\n", b->objective, at ? " at " : "", at ? at : "");
 }
 
 static bool has_failed(const struct cox_ledger_attempt *a)
@@ -107,7 +113,7 @@ static int show(const char *directory, const struct cox_json *status, struct cox
                            : "unknown");
     print_counts(status);
     print_pace(status, !dead && state && !strcmp(state, "running"));
-    print_learning(&view);
+    print_learning(&view, status);
     print_failures(&view);
     cox_sweep_view_close(&view);
     return COX_OK;

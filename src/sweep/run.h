@@ -44,6 +44,7 @@ enum cox_sweep_stop {
 struct cox_sweep_outcome {
     enum cox_sweep_stop reason;
     char text[240]; /* one sentence */
+    char best[200]; /* of a search: inputs of the best point, "x=0.3 y=1"; else empty */
     struct cox_ledger_batch last;
     int points, attempts, preemptions, retries;
     double wall_s, busy_share; /* of the cores, this session */

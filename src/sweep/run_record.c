@@ -124,6 +124,13 @@ static void fill_batch(struct cox_sweep *s, struct cox_ledger_batch *b)
     };
 }
 
+/* As in the last batch: failures, and a bag that has changed, move them without a result. */
+static bool same_counts(const struct cox_sweep *s)
+{
+    return s->last.simulated == s->n_simulated && s->last.predicted == s->n_predicted &&
+           s->last.failed == s->n_failed;
+}
+
 int cox_sweep_batch(struct cox_sweep *s, bool now, struct cox_err *err)
 {
     int size = s->settings->acquisition.batch > 0 ? s->settings->acquisition.batch : s->slots;
@@ -131,7 +138,7 @@ int cox_sweep_batch(struct cox_sweep *s, bool now, struct cox_err *err)
     bool due = s->batch_due || (s->batch_results >= size && at - s->batch_at_s >= BATCH_S);
     if (!now && !due)
         return COX_OK;
-    if (now && !s->batch_results && !s->batch_due && s->n_batches)
+    if (now && !s->batch_results && !s->batch_due && s->n_batches && same_counts(s))
         return COX_OK;
     s->n_batches++;
     s->batch_due = false;
@@ -214,6 +221,21 @@ static const char *state_of(const struct cox_sweep *s)
     return s->failure ? "failed" : s->interrupted ? "interrupted" : "done";
 }
 
+/* Inputs of the best point of a search; "" where there is none. */
+static void describe_best(const struct cox_sweep *s, char *out, size_t size)
+{
+    int best = s->learned.best;
+    struct cox_str inputs;
+    out[0] = '\0';
+    if (!s->surrogate || s->settings->objective.kind == COX_OBJECTIVE_NONE || best < 0)
+        return;
+    cox_str_init(&inputs, 1 << 16);
+    cox_points_describe(&s->points, s->points.x + (size_t)best * (size_t)s->points.n_inputs,
+                        &inputs);
+    snprintf(out, size, "%.*s", (int)size - 1, cox_str_text(&inputs));
+    cox_str_deinit(&inputs);
+}
+
 static struct cox_json *batch_json(const struct cox_sweep *s, const struct cox_ledger_batch *b)
 {
     struct cox_performance p = performance(s);
@@ -289,7 +311,9 @@ static struct cox_json *figures(const struct cox_sweep *s, const struct cox_swee
 {
     struct cox_json *j = cox_json_object();
     char utc[32];
+    char best[200];
     cox_clock_utc(utc, sizeof utc);
+    describe_best(s, best, sizeof best);
     cox_json_set_int(j, "version", 1);
     cox_json_set_text(j, "kind", "sweep");
     cox_json_set_text(j, "title", s->settings->title);
@@ -307,6 +331,7 @@ static struct cox_json *figures(const struct cox_sweep *s, const struct cox_swee
     cox_json_set_number(j, "elapsed_s", p->elapsed_s);
     cox_json_set_number(j, "cost", p->cost);
     cox_json_set_text(j, "cost_unit", s->types.n ? "USD" : "core hours");
+    cox_json_set_text(j, "best_inputs", best[0] ? best : NULL);
     return j;
 }
 
@@ -366,6 +391,7 @@ int cox_sweep_summarise(struct cox_sweep *s, struct cox_sweep_outcome *o, struct
         .overhead_ms = s->session_jobs ? 1e3 * cpu / s->session_jobs : 0,
     };
     snprintf(o->text, sizeof o->text, "%s", s->why);
+    describe_best(s, o->best, sizeof o->best);
     struct cox_sweep_progress p = progress(s);
     struct cox_json *j = figures(s, &p);
     cox_json_set_text(j, "reason", s->reason < 0 ? NULL : stop_words[s->reason]);

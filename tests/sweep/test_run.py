@@ -103,6 +103,7 @@ surrogate: {{enabled: false}}
 """)
         text = self.cox("run", "bag.yaml", "-o", self.sweep)
         self.assertIn("4 points are simulated, 1 failed", text)
+        self.assertIn("5 points: 4 simulated, 0 predicted, 1 failed", text)
         self.assertIn("no convergence", text)
         failed = self.rows("SELECT * FROM attempt WHERE end = 'failed' ORDER BY point, id")
         self.assertEqual([a["point"] for a in failed], [2, 2, 3])
