@@ -321,15 +321,15 @@ static int trim(struct cox_sweep *s, int needed, double now, struct cox_err *err
         if ((v->state != SERVER_UP && v->state != SERVER_STARTING) || v->used)
             continue;
         bool spent = s->settings->servers.policy.reuse == COX_BAG_NEVER && v->jobs_done;
-        if (v->retiring || spent) {
-            rc = give_back(s, v, now, false, err);
-        } else if (needed > 0) {
+        bool keeps = false;
+        if (!v->retiring && !spent) {
+            bool spare = v->state == SERVER_UP && s->n_todo + s->n_running > 0;
+            keeps = needed > 0 || (spares > 0 && spare);
+            spares -= needed <= 0 && spare;
             needed -= slots_of(s, v->type);
-        } else if (spares > 0 && v->state == SERVER_UP && s->n_todo + s->n_running > 0) {
-            spares--;
-        } else {
-            rc = give_back(s, v, now, false, err);
         }
+        if (!keeps)
+            rc = give_back(s, v, now, false, err);
     }
     return rc;
 }

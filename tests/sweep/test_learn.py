@@ -5,6 +5,7 @@ import math
 import os
 import random
 import signal
+import sqlite3
 import struct
 
 from sweep_case import SweepCase, main
@@ -145,6 +146,33 @@ class Learn(SweepCase):
         self.assertLess(summary["simulated"], 300)
         grid = max(truth(a / 24, b / 19)[0] for a in range(25) for b in range(20))
         self.assertGreater(summary["surrogate"]["objective"], grid - 0.05)
+
+    def test_falls_back(self):
+        """The world is another one as soon as the surrogate has taken over: audits find out, and
+        every prediction is taken back."""
+        self.script("job.awk", JOB.replace("BEGIN {", """BEGIN {
+        late = (getline line < "../../../../late") > 0 ? 50 * rand() + 20 : 0; srand(ARGV[1])
+        system("sleep 0.02");""").replace("+ b*b", "+ b*b + late"))
+        self.bag(BAG.format(steps=25, job=os.path.join(self.folder, "job.awk"), accuracy=0.1))
+        process = self.start("run", "bag.yaml", "-o", self.sweep)
+        ledger = os.path.join(self.sweep, "ledger.db")
+
+        def served():
+            try:
+                return os.path.exists(ledger) and self.rows(
+                    "SELECT point FROM result WHERE predicted LIMIT 1")
+            except sqlite3.OperationalError:
+                return False  # its tables are not made yet
+        self.wait_for(served, 60)
+        self.script("late", "yes\n")
+        text = process.communicate(timeout=200)[0]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("takes over", text)
+        self.assertIn("predictions are withdrawn: ", text)
+        self.check_states()
+        late = [r for r in self.rows("SELECT * FROM batch") if r["audits_failed"] > 0]
+        self.assertTrue(late)
+        self.assertTrue(any(r["predicted"] == 0 for r in late))
 
     def test_other_number_of_values(self):
         job = self.script("job.sh", """#!/bin/sh
