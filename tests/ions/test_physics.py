@@ -138,7 +138,7 @@ def gas_of_spheres(work):
     error = math.hypot(result["contact_cation_error_M"], result["contact_anion_error_M"])
     print(f"spheres: contact {contact:.4f} ± {error:.4f} M, pressure/kT {pressure:.4f} M, flat to χ² {chi:.2f} a bin")
     check(abs(contact - pressure) < 3.5 * error + 0.005 * pressure, "contact density against the pressure")
-    check(chi < 2.2, f"flatness: χ² per bin {chi:.2f}")  # 13 degrees of freedom: p about 0.01
+    check(chi < 2.8, f"flatness: χ² per bin {chi:.2f}")  # 13 degrees of freedom: p about 0.001
     check(abs(result["temperature"] - 1) < 0.01, f"temperature {result['temperature']}")
 
 
