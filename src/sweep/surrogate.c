@@ -86,6 +86,9 @@ int cox_surrogate_create(struct cox_surrogate **out, const struct cox_sweep_sett
         cox_surrogate_destroy(s);
         return rc;
     }
+    s->q = INFINITY;
+    for (int o = 0; o < s->n_outputs; o++)
+        s->q_output[o] = INFINITY;
     struct cox_rng rng;
     cox_rng_init(&rng, (uint64_t)settings->seed, COX_SURROGATE_STREAM_AUDITS);
     for (int i = 0; i < s->n; i++)

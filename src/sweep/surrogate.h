@@ -5,8 +5,9 @@
  *
  * A prediction's score is |y − ŷ| divided by the accuracy wanted of it; of a profile the `bins`
  * quantile over its values; of a point the largest over its outputs. So 1 is "just good enough".
- * Audits are points drawn at random from those not yet simulated, whatever the acquisition wants:
- * only their scores are exchangeable with those of the points that will be served. The conformal
+ * Audits are points in a random order drawn once, whatever the acquisition wants, which picks as if
+ * there were none: so their scores, and only theirs, are exchangeable with those of the points that
+ * will be served (docs/surrogate.md). The conformal
  * quantile q of their scores (divided by the ensemble's spread, learn/conformal.h) gives each point
  * its half-width. Served is what lies inside the hull of what was simulated, where σ is within
  * `surrogate.spread` and the half-width within 1. The sweep is complete when, at the coverage
@@ -82,7 +83,8 @@ void cox_surrogate_state(const struct cox_surrogate *surrogate, struct cox_surro
 
 /* Of any inputs (features, struct cox_points), of n rows: values, half-widths at the coverage and σ
  * [n][n_values]; served[n]: whether the switching rule would serve it; score[n] the half-width in
- * units of the accuracy. NULL where not wanted. COX_EUNSUPPORTED without a model. */
+ * units of the accuracy; both are infinite where there are too few audits, and with an objective,
+ * whose audits are learned from. NULL where not wanted. COX_EUNSUPPORTED without a model. */
 int cox_surrogate_predict(const struct cox_surrogate *surrogate, int n, const double *feature,
                           double *value, double *half_width, double *spread, bool *served,
                           double *score, struct cox_err *err) COX_MUST_CHECK;

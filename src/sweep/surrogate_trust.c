@@ -303,6 +303,8 @@ void cox_surrogate_refresh(struct cox_surrogate *s)
         snprintf(s->why, sizeof s->why, "not yet: there is no model, %d points are known",
                  s->known);
     } else if (!any_wanted(s)) {
+        audit(s, s->scratch_points); /* for the half-widths of predictions that are asked for */
+        s->audits_failed = 0;
         snprintf(s->why, sizeof s->why,
                  "not yet: no output has an accuracy, so all %d points are to be simulated", open);
     } else {

@@ -369,6 +369,12 @@ static void test_search(void **state)
     assert_true(l.state.complete && l.simulated < 200);
     assert_true(nearest <= 0.2 && fabs(l.state.best_value - 50) <= 0.2);
     assert_non_null(strstr(l.state.why, "reached: 'y' is"));
+    double width; /* its audits were learned from: nothing is promised */
+    bool served;
+    assert_int_equal(cox_surrogate_predict(l.surrogate, 1, l.points.feature, NULL, &width, NULL,
+                                           &served, NULL, &err),
+                     COX_OK);
+    assert_true(isinf(width) && !served);
     loop_deinit(&l);
     grid(&l, branin); /* nothing is beyond 1000: it says so instead of simulating everything */
     l.settings.objective.kind = COX_OBJECTIVE_REACH;
