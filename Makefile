@@ -50,8 +50,9 @@ test-asan test-tsan: test-%: deps-test
 # What has threads of its own and talks to other processes.
 test-tsan-streams: deps-test
 	@cmake --preset tsan -DCOX_TESTS=ON >/dev/null
-	@cmake --build build/tsan -j $(JOBS) --target tests_stream tests_runtime
-	@ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -R '^(stream|runtime)\.' -L unit -E kill_tasks
+	@cmake --build build/tsan -j $(JOBS) --target tests_stream tests_runtime test_sweep_run test_sweep_surrogate_model
+	@ctest --test-dir build/tsan --output-on-failure -j $(JOBS) -R '^((stream|runtime)\.|sweep\.(run|surrogate_model)$$)' \
+	    -L unit -E kill_tasks
 
 install: deps
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) \

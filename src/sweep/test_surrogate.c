@@ -255,7 +255,11 @@ static void test_bound(void **state)
 static void test_promise(void **state)
 {
     (void)state;
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+    const int sweeps = 3; /* each takes seconds there; the shares are for the other builds */
+#else
     const int sweeps = 100;
+#endif
     int broken = 0, early = 0, served = 0, simulated = 0;
     double mean = 0;
     for (int i = 0; i < sweeps; i++) {
@@ -289,6 +293,8 @@ static void test_promise(void **state)
         "%d of %d sweeps ended by prediction, %.0f of 300 points simulated; %d served more "
         "than 10 %% failing, %.1f %% in the mean; %d would have when first trusted\n",
         served, sweeps, (double)simulated / sweeps, broken, 100 * mean / served, early);
+    if (sweeps < 100)
+        return;
     assert_true(served > 20);
     assert_true(broken <= sweeps * 0.3 + 3 * sqrt(sweeps * 0.3 * 0.7));
     assert_true(early > sweeps * 0.3 + 3 * sqrt(sweeps * 0.3 * 0.7));
