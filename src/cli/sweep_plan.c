@@ -42,7 +42,9 @@ static void print_plan(const struct cox_sweep_plan *p, const struct cox_sweep_se
         printf("\n");
     }
     print_way("all simulated", &p->most);
-    if (s->surrogate.enabled) {
+    if (s->objective.kind != COX_OBJECTIVE_NONE) {
+        printf("  a search ends when no more improvement is expected, mostly long before that\n");
+    } else if (s->surrogate.enabled) {
         print_way("at best, with the surrogate", &p->least);
         printf("  at best: %d results to learn from, then %d audits without a failure: fewer "
                "cannot show that at most\n  %g %% of the predictions miss their accuracy, at "

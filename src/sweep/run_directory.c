@@ -268,6 +268,22 @@ static int add_points(struct cox_sweep *s, const struct finding *f, struct cox_e
     return rc;
 }
 
+/* Of points that an earlier bag.yaml had here: nothing of them is lost, nothing of them is shown.
+ */
+static void tell_of_others(struct cox_sweep *s, const struct finding *f)
+{
+    size_t others = 0;
+    for (size_t i = 0; i < f->n; i++)
+        others += f->known[i].id < COX_LEDGER_ASIDE;
+    for (int i = 0; i < s->points.n && others; i++)
+        others -= f->taken[i];
+    if (others && others <= f->n)
+        cox_sweep_say(s,
+                      "%zu points of the bag that was here before are not in this one; they are "
+                      "kept aside",
+                      others);
+}
+
 static int reload_points(struct cox_sweep *s, struct cox_err *err)
 {
     struct finding f = {.s = s, .err = err};
@@ -294,6 +310,8 @@ static int reload_points(struct cox_sweep *s, struct cox_err *err)
     }
     if (!rc)
         rc = add_points(s, &f, err);
+    if (!rc && n_moved)
+        tell_of_others(s, &f);
     cox_free(f.known);
     cox_free(f.table);
     cox_free(f.taken);
