@@ -40,7 +40,7 @@ void cox_md_observe_add(struct cox_md_observe *o, const float *x, int n_atoms)
         for (int r = 0; r < o->replicas; r++)
             o->sum[i * o->replicas + r] += cox_observable_value(
                 o->observable[i], (const float(*)[3])(x + (size_t)r * (size_t)n_atoms * 3));
-    o->frames++;
+    o->frames += o->names.n > 0;
 }
 
 void cox_md_observe_mean(const struct cox_md_observe *o, int i, double *mean, double *error)

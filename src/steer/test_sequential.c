@@ -209,6 +209,8 @@ static void killed_at_any_moment_it_goes_on_as_if_nothing_was(void **state)
         int status;
         waitpid(child, &status, 0);
         killed += WIFSIGNALED(status);
+        if (!WIFSIGNALED(status)) /* `whole` was measured while the machine was busier */
+            whole /= 2;
         char catalog[PATH_MAX];
         assert_int_equal(cox_path_join(catalog, sizeof catalog, directory, "catalog.db", &err), 0);
         if (!cox_file_exists(catalog)) /* killed before there was anything to resume: start again */

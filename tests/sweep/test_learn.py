@@ -78,7 +78,7 @@ class Learn(SweepCase):
         n, t = last["simulated"], last["t_sim"]
         spent = n * t + last["t_learn"] + (500 - n) * last["t_lookup"]
         self.assertAlmostEqual(last["speedup"], 500 * t / spent, places=9)
-        self.assertLess(last["failing_bound"], 0.05)
+        self.assertLessEqual(last["failing_bound"], 0.05)
         models = self.rows("SELECT * FROM model")
         for m in models:
             self.assertTrue(os.path.exists(os.path.join(self.sweep, m["path"])))
@@ -105,7 +105,7 @@ class Learn(SweepCase):
         self.check(0.04)
         after = {r["point"] for r in self.rows("SELECT point FROM result WHERE NOT predicted")}
         self.assertLess(simulated, after)
-        ok = self.rows("SELECT point, count(*) AS n FROM attempt GROUP BY point")
+        ok = self.rows("SELECT point, count(*) AS n FROM attempt WHERE end = 'ok' GROUP BY point")
         self.assertEqual({r["n"] for r in ok}, {1})
 
     def test_kills(self):
@@ -115,7 +115,7 @@ class Learn(SweepCase):
         for _ in range(15):
             there = os.path.exists(os.path.join(self.sweep, "config.yaml"))
             command = ["resume", self.sweep] if there else ["run", "bag.yaml", "-o", self.sweep]
-            code, text = self.kill_after(chance.uniform(0.1, 0.9), *command)
+            code, text = self.kill_after(chance.uniform(0.05, 0.4), *command)
             if code is None:
                 break
             self.assertEqual(code, -signal.SIGKILL, text)
@@ -146,6 +146,7 @@ class Learn(SweepCase):
         self.assertLess(summary["simulated"], 300)
         grid = max(truth(a / 24, b / 19)[0] for a in range(25) for b in range(20))
         self.assertGreater(summary["surrogate"]["objective"], grid - 0.05)
+        self.assertRegex(summary["best_inputs"], "^a=.* b=.*")
 
     def test_falls_back(self):
         """The world is another one as soon as the surrogate has taken over: audits find out, and
