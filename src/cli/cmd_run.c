@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/configured.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/show_plan.h"
@@ -20,30 +21,6 @@ struct run_options {
     struct cox_option_texts set;
     bool check, submit, explain, markdown, json, quiet;
 };
-
-static int explain(bool markdown)
-{
-    struct cox_str text;
-    struct cox_err err = COX_ERR_INIT;
-    cox_str_init(&text, 1 << 20);
-    cox_config_explain(&text, &cox_settings_schema,
-                       markdown ? COX_CONFIG_MARKDOWN : COX_CONFIG_PLAIN);
-    int rc = cox_str_status(&text, &err);
-    fputs(rc ? "" : cox_str_text(&text), stdout);
-    cox_str_deinit(&text);
-    return rc ? COX_EXIT_FAILED : COX_EXIT_OK;
-}
-
-/* "fold.yaml" → "fold.run", beside it. */
-static void default_directory(const char *file, char *out, size_t size)
-{
-    size_t n = strlen(file);
-    if (cox_str_ends(file, ".yaml"))
-        n -= 5;
-    else if (cox_str_ends(file, ".yml"))
-        n -= 4;
-    snprintf(out, size, "%.*s.run", (int)n, file);
-}
 
 static int run_file(const char *file, const struct run_options *o, struct cox_arena *arena)
 {
@@ -73,7 +50,7 @@ static int run_file(const char *file, const struct run_options *o, struct cox_ar
     else if (settings.output)
         snprintf(directory, sizeof directory, "%s", settings.output);
     else
-        default_directory(file, directory, sizeof directory);
+        cox_default_directory(file, ".run", directory, sizeof directory);
     if (o->submit)
         return cox_submit_run(file, directory, &settings, &o->set, o->json);
     struct cox_show_run show;
@@ -122,7 +99,7 @@ int cox_cmd_run(int argc, char **argv)
     if (code >= 0)
         return code;
     if (o.explain)
-        return explain(o.markdown);
+        return cox_print_keys(&cox_settings_schema, o.markdown);
     if (!operands) {
         fprintf(stderr, "cox: a configuration file is missing\nusage: %s\n", usage.synopsis);
         return COX_EXIT_USAGE;

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/configured.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/potential.h"
@@ -96,19 +97,6 @@ static void on_progress(void *user, const struct cox_dp_train_progress *p)
 }
 
 /* ---- the command ---- */
-
-static int explain(bool markdown)
-{
-    struct cox_str text;
-    struct cox_err err = COX_ERR_INIT;
-    cox_str_init(&text, 1 << 20);
-    cox_config_explain(&text, &cox_dp_input_schema,
-                       markdown ? COX_CONFIG_MARKDOWN : COX_CONFIG_PLAIN);
-    int rc = cox_str_status(&text, &err);
-    fputs(rc ? "" : cox_str_text(&text), stdout);
-    cox_str_deinit(&text);
-    return rc ? COX_EXIT_FAILED : COX_EXIT_OK;
-}
 
 static void end_json(const struct cox_dp_train_outcome *o, const char *model, const char *end)
 {
@@ -204,7 +192,7 @@ int cox_potential_train(int argc, char **argv)
     if (code >= 0)
         return code;
     if (t.explain)
-        return explain(t.markdown);
+        return cox_print_keys(&cox_dp_input_schema, t.markdown);
     if (!operands) {
         fprintf(stderr, "cox: an input file is missing\nusage: %s\n", usage.synopsis);
         return COX_EXIT_USAGE;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/configured.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/show_sweep.h"
@@ -20,30 +21,6 @@ struct run_options {
     struct cox_option_texts set;
     bool check, explain, markdown, json, quiet, retry;
 };
-
-static int explain(bool markdown)
-{
-    struct cox_str text;
-    struct cox_err err = COX_ERR_INIT;
-    cox_str_init(&text, 1 << 20);
-    cox_config_explain(&text, &cox_sweep_settings_schema,
-                       markdown ? COX_CONFIG_MARKDOWN : COX_CONFIG_PLAIN);
-    int rc = cox_str_status(&text, &err);
-    fputs(rc ? "" : cox_str_text(&text), stdout);
-    cox_str_deinit(&text);
-    return rc ? COX_EXIT_FAILED : COX_EXIT_OK;
-}
-
-/* "bag.yaml" → "bag.sweep", beside it. */
-static void default_directory(const char *file, char *out, size_t size)
-{
-    size_t n = strlen(file);
-    if (cox_str_ends(file, ".yaml"))
-        n -= 5;
-    else if (cox_str_ends(file, ".yml"))
-        n -= 4;
-    snprintf(out, size, "%.*s.sweep", (int)n, file);
-}
 
 static void print_words(const char *const *argv)
 {
@@ -119,7 +96,7 @@ static int run_file(const char *file, const char *into, const struct run_options
     else if (settings.output)
         snprintf(directory, sizeof directory, "%s", settings.output);
     else
-        default_directory(file, directory, sizeof directory);
+        cox_default_directory(file, ".sweep", directory, sizeof directory);
     return run(&settings, config, directory, o);
 }
 
@@ -175,7 +152,7 @@ int cox_cmd_sweep_run(int argc, char **argv)
     if (code >= 0)
         return code;
     if (o.explain)
-        return explain(o.markdown);
+        return cox_print_keys(&cox_sweep_settings_schema, o.markdown);
     if (!operands) {
         fprintf(stderr, "cox: a bag.yaml is missing\nusage: %s\n", usage.synopsis);
         return COX_EXIT_USAGE;

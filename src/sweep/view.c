@@ -56,14 +56,16 @@ static int take_server(void *user, const struct cox_ledger_server *server)
     return append(r, &r->servers, server);
 }
 
-/* The last attempt's words are the point's. */
+/* The last attempt's words are the point's, unless it has a value: then they are of an attempt that
+ * was stopped or is of no concern any more. */
 static int take_attempt(void *user, const struct cox_ledger_attempt *attempt)
 {
     struct reading *r = user;
     struct cox_sweep_view *v = r->view;
     if (attempt->point >= 0 && attempt->point < v->points.n) {
         struct cox_sweep_row *row = &v->row[attempt->point];
-        snprintf(row->reason, sizeof row->reason, "%s", attempt->reason);
+        if (row->state != COX_POINT_SIMULATED && row->state != COX_POINT_PREDICTED)
+            snprintf(row->reason, sizeof row->reason, "%s", attempt->reason);
         row->seed = attempt->seed;
     }
     return append(r, &r->attempts, attempt);
