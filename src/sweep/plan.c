@@ -6,31 +6,8 @@
 #include <string.h>
 
 #include "base/team.h"
-#include "learn/conformal.h"
 #include "servers/policy.h"
-
-/* Results before the first training where the settings leave it open, as the surrogate decides
- * (docs/surrogate.md). */
-static int first_of(const struct cox_sweep_settings *s, const struct cox_points *points)
-{
-    if (s->surrogate.first)
-        return s->surrogate.first;
-    int wanted = 10 * points->n_features > 32 ? 10 * points->n_features : 32;
-    return wanted < points->n / 4 ? wanted : points->n / 4;
-}
-
-/* Audits without a failure that the guarantee needs at least: conformal quantile, bound of the
- * failing share, and the settings' own least. */
-static int audits_of(const struct cox_sweep_settings *s, int points)
-{
-    double alpha = 1 - s->targets.coverage;
-    int n = s->surrogate.audits_min;
-    if (cox_conformal_least(alpha) > n)
-        n = (int)cox_conformal_least(alpha);
-    while (n < points && cox_audit_bound(n, 0, alpha) > s->targets.failing)
-        n++;
-    return n < points ? n : points;
-}
+#include "sweep/surrogate.h"
 
 /* What runs side by side, and the type of server that a bag of such jobs is cheapest on. */
 struct place {
@@ -100,8 +77,12 @@ int cox_sweep_plan_make(struct cox_sweep_plan *out, const struct cox_sweep_setti
     out->needed = settings->targets.jobs && settings->targets.jobs < points->n
                       ? settings->targets.jobs
                       : points->n;
-    out->first = settings->surrogate.enabled ? first_of(settings, points) : 0;
-    out->audits = settings->surrogate.enabled ? audits_of(settings, points->n) : 0;
+    out->first = settings->surrogate.enabled
+                     ? cox_surrogate_first(settings, points->n, points->n_features)
+                     : 0;
+    out->audits = settings->surrogate.enabled
+                      ? cox_surrogate_least_audits(settings, points->n - out->first)
+                      : 0;
     out->job_h = settings->job.expected_minutes / 60;
     choose_place(&place, settings, &servers, out);
     out->expected_h =

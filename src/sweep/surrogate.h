@@ -24,6 +24,11 @@
 
 struct cox_surrogate;
 
+/* What a sweep takes at least, for plans: results before the first training, of n points with d
+ * features; and audits without a failure before M points off the path can be promised. */
+int cox_surrogate_first(const struct cox_sweep_settings *settings, int n, int d);
+int cox_surrogate_least_audits(const struct cox_sweep_settings *settings, int M);
+
 /* settings and points are borrowed. threads: of training and prediction. */
 int cox_surrogate_create(struct cox_surrogate **out, const struct cox_sweep_settings *settings,
                          const struct cox_points *points, int threads,

@@ -18,15 +18,20 @@ static int at_least(int a, int b)
 }
 
 /* Ten per feature, but leave most of a small sweep to choose from. */
+int cox_surrogate_first(const struct cox_sweep_settings *settings, int n, int d)
+{
+    int first = settings->surrogate.first;
+    if (first == 0) {
+        first = at_least(10 * d, 32);
+        if (first > n / 4)
+            first = at_least(n / 4, 8);
+    }
+    return first < n ? first : n;
+}
+
 int cox_surrogate_first_count(const struct cox_surrogate *s)
 {
-    int first = s->settings->surrogate.first;
-    if (first == 0) {
-        first = at_least(10 * s->d, 32);
-        if (first > s->n / 4)
-            first = at_least(s->n / 4, 8);
-    }
-    return first < s->n ? first : s->n;
+    return cox_surrogate_first(s->settings, s->n, s->d);
 }
 
 static int interval(const struct cox_surrogate *s, int known)

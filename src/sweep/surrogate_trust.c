@@ -197,6 +197,16 @@ static int audits_needed(const struct cox_surrogate *s, int M, int v, int k, int
     return high;
 }
 
+int cox_surrogate_least_audits(const struct cox_sweep_settings *settings, int M)
+{
+    const double delta =
+        (1 - settings->targets.coverage) / 2; /* of the first model put to the test */
+    int v = settings->surrogate.audits_min;
+    while (v < M && cox_surrogate_bound(M, v, 0, delta) > settings->targets.failing * (M - v))
+        v++;
+    return v < M ? v : M;
+}
+
 static void explain(struct cox_surrogate *s, const struct tally *t)
 {
     const double coverage = 100 * s->settings->targets.coverage;
